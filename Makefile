@@ -1,0 +1,121 @@
+# Everything a developer or operator types; `make` alone lists it.
+# Needs git, make and Python 3.11 or newer; all else is installed into the checkout.
+
+UV := .tools/bin/uv
+BIN := .venv/bin
+SYNC := $(UV) sync --quiet --locked --extra embedded --python .tools/bin/python
+TOOLS := .tools/.uv-ready
+RUNTIME := .venv/.runtime-ready
+DEVELOPMENT := .venv/.development-ready
+ASSETS := app/ui/static/vendor/manifest.json
+AXE := .tools/axe/axe.min.js
+PARALLEL := -n 2 --dist worksteal
+SHELL := /bin/sh
+# Processes that compile everything anew start at half the speed.
+unexport PYTHONDONTWRITEBYTECODE
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup run worker beat demo doctor test test-all test-browser check check-migrations lint rules \
+	format bench migrate migration assets hooks clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(DEVELOPMENT) $(ASSETS) $(AXE) hooks ## Install everything for developing into the checkout
+
+run: $(RUNTIME) $(ASSETS) ## Start everything: databases, pages, worker, scheduler, bank simulator
+	@exec $(BIN)/fintech up $(arguments)
+
+worker: $(RUNTIME) ## Start one Celery worker (DATABASE_URL and REDIS_URL name the servers)
+	@exec $(BIN)/celery -A app.tasks worker --loglevel=info --pool threads
+
+beat: $(RUNTIME) ## Start the Celery scheduler (DATABASE_URL and REDIS_URL name the servers)
+	@exec $(BIN)/celery -A app.tasks beat --loglevel=info
+
+demo: $(RUNTIME) $(ASSETS) ## Start everything and fill it with the demo household
+	@exec $(BIN)/fintech up --demo $(arguments)
+
+doctor: $(RUNTIME) ## Check database, broker, migrations, keys, provider, disk and clock
+	@exec $(BIN)/fintech doctor
+
+migrate: $(RUNTIME) ## Bring the database of DATABASE_URL to the newest migration
+	@exec $(BIN)/alembic upgrade head
+
+migration: $(DEVELOPMENT) ## Write a migration from the models: make migration m="why"
+	@test -n "$(m)" || { echo 'Say why: make migration m="remember the branch of an account"'; exit 2; }
+	@exec $(BIN)/alembic revision --autogenerate -m "$(m)"
+
+test: $(DEVELOPMENT) $(ASSETS) ## Run the tests, but the slow ones and those that need a browser
+	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)
+
+explore: $(DEVELOPMENT) $(ASSETS) ## Look for what is new: the same tests with examples nobody tried
+	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -m "not browser" $(PARALLEL)
+
+test-all: $(DEVELOPMENT) $(ASSETS) ## Run all tests without a browser, slow ones too, with many examples
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -m "not browser" $(PARALLEL)
+
+test-browser: $(DEVELOPMENT) $(ASSETS) $(AXE) ## Run the tests that need Chromium
+	@sh scripts/ensure_chromium.sh
+	$(BIN)/pytest -m browser $(PARALLEL) --dist loadgroup tests/ui
+	$(BIN)/pytest -m browser tests/browser
+
+lint: $(DEVELOPMENT) rules ## Check style, types, import contracts, templates and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint app --lint --quiet
+	$(BIN)/codespell
+
+rules: $(DEVELOPMENT) ## Check the rules of this house that no linter knows
+	$(BIN)/python scripts/check_rules.py
+
+format: $(DEVELOPMENT) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+check-migrations: $(DEVELOPMENT) ## Try the migrations on an empty database, there and back
+	$(BIN)/python scripts/check_migrations.py
+
+check: lint check-migrations ## Everything that must pass before a commit counts
+	$(MAKE) test-all
+	$(MAKE) test-browser
+
+bench: $(DEVELOPMENT) $(ASSETS) ## Measure the budgets of the design: make bench ONLY=apply QUICK=1
+	@exec $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(arguments)
+
+assets: $(RUNTIME) ## Fetch the client libraries of the pages again
+	$(BIN)/python scripts/fetch_assets.py --force
+
+hooks: $(DEVELOPMENT)
+	@if [ -f .pre-commit-config.yaml ] && [ -e .git ]; then $(BIN)/pre-commit install >/dev/null; fi
+
+clean: ## Remove all that was installed or made in the checkout; data in the home stays
+	rm -rf .venv .tools app/ui/static/vendor dist *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find app tests scripts benchmarks migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(TOOLS): scripts/bootstrap.sh
+	@echo "Installing uv into .tools ..."
+	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh
+	@touch $@
+
+# Only what is needed to run; leaves developers' packages where they are installed already.
+$(RUNTIME): $(TOOLS) pyproject.toml uv.lock
+	@echo "Installing packages into .venv ..."
+	@$(SYNC) --no-dev --inexact --compile-bytecode
+	@$(BIN)/python -m compileall -q app
+	@touch $@
+
+$(DEVELOPMENT): $(TOOLS) pyproject.toml uv.lock
+	@echo "Installing packages for development into .venv ..."
+	@$(SYNC)
+	@touch $(RUNTIME) $@
+
+$(ASSETS): scripts/fetch_assets.py package.json package-lock.json | $(RUNTIME)
+	@$(BIN)/python scripts/fetch_assets.py
+	@touch $@
+
+$(AXE): package-lock.json | $(RUNTIME)
+	@$(BIN)/python scripts/fetch_assets.py --dev
+	@touch $@

@@ -1,0 +1,1 @@
+"""Financial Transaction Aggregator: every number proven."""

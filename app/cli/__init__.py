@@ -1,0 +1,56 @@
+"""The command-line program `fintech`; each command's module is loaded when it is called."""
+
+import importlib
+from typing import Any
+
+import click
+
+from app.cli import environment
+
+# Name -> (module, what `fintech --help` says). Loading all of them only to list them would
+# take longer than most commands run.
+_COMMANDS = {
+    "up": ("app.cli.up", "Start everything on this machine and keep it running."),
+    "demo": ("app.cli.demo", "Fill the running program with the demo household."),
+    "doctor": ("app.cli.doctor", "Check what the program needs, and say how to mend it."),
+    "sync": ("app.cli.sync", "Bring the connections of a user up to date now."),
+    "import": ("app.cli.import_files", "Add the transactions of bank files to the ledger."),
+    "user": ("app.cli.user", "Create users and set passwords."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name != "up":
+            # Before the import: the settings are read when a command's module loads them.
+            environment.load_running()
+        try:
+            module: Any = importlib.import_module(_COMMANDS[cmd_name][0])
+        except ValueError as error:  # what Pydantic raises where the settings are read
+            raise click.ClickException(
+                "The settings are not complete. Start everything with `fintech up`, or see "
+                f"`fintech doctor`.\n{_first_line(error)}"
+            ) from None
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).partition("\n")[0]
+
+
+@click.command(cls=_LazyGroup)
+def main() -> None:
+    """Financial Transaction Aggregator: one true picture of all your money."""

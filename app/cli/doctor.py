@@ -1,0 +1,307 @@
+"""`fintech doctor`: is everything there that the program needs, and how to mend what is not."""
+
+import datetime as dt
+import importlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+import psycopg
+import redis
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from pydantic import ValidationError
+
+from app.cli.api import Api, ApiError
+from app.cli.migrations import ROOT
+from app.core.embedded import default_home
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
+
+POSTGRESQL_MAJORS = range(15, 19)
+FREE_BYTES_MIN = 1_000_000_000
+CLOCK_SKEW_SECONDS_MAX = 2.0
+CONNECT_SECONDS_MAX = 5
+PROVIDER_SECONDS_MAX = 10.0
+ROLES = ("fintech_tenant", "fintech_system")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    subject: str
+    is_ok: bool
+    text: str
+    remedy: str = ""
+
+
+class Problem(Exception):  # noqa: N818 - a finding, not a fault of this program
+    """A check failed: what is wrong, and how to mend it."""
+
+    def __init__(self, text: str, remedy: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.remedy = remedy
+
+
+@click.command("doctor")
+def command() -> None:
+    """Check what the program needs; the exit status is 1 when something is wrong."""
+    findings = list(examine())
+    for finding in findings:
+        word = (
+            click.style("OK     ", fg="green")
+            if finding.is_ok
+            else click.style("PROBLEM", fg="red")
+        )
+        click.echo(f"{word}  {finding.subject:<11} {finding.text}")
+        if finding.remedy:
+            click.echo(f"         {'':<11} -> {finding.remedy}")
+    if not all(finding.is_ok for finding in findings):
+        raise SystemExit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Make all checks, one after the other; those that need broken settings are left out."""
+    try:
+        settings: Settings = importlib.import_module("app.core.config").settings
+    except ValidationError as error:
+        yield _wrong_settings(error)
+        return
+    yield Finding("settings", is_ok=True, text=f"complete, for {settings.APP_ENV}")
+    checks: dict[str, Callable[[Settings], str]] = {
+        "keys": check_keys,
+        "database": check_database,
+        "isolation": check_isolation,
+        "migrations": check_migrations,
+        "clock": check_clock,
+        "broker": check_broker,
+        "provider": check_provider,
+        "pages": check_pages,
+        "disk": check_disk,
+    }
+    for subject, check in checks.items():
+        yield _run(subject, check, settings)
+
+
+def _run(subject: str, check: "Callable[[Settings], str]", settings: "Settings") -> Finding:
+    try:
+        return Finding(subject, is_ok=True, text=check(settings))
+    except Problem as problem:
+        return Finding(subject, is_ok=False, text=problem.text, remedy=problem.remedy)
+
+
+def _wrong_settings(error: ValidationError) -> Finding:
+    wrong = [
+        f"{'.'.join(str(part) for part in each['loc']) or 'settings'}: {each['msg']}"
+        for each in error.errors(include_input=False, include_url=False)
+    ]
+    return Finding(
+        "settings",
+        is_ok=False,
+        text="; ".join(wrong),
+        remedy="start with `fintech up`, or set these in the environment or in .env "
+        "(.env.example explains each)",
+    )
+
+
+def check_keys(settings: "Settings") -> str:
+    """Say whether secrets are strong enough to keep people's bank access behind them."""
+    secret = settings.SECRET_KEY.get_secret_value()
+    make = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    if len(secret.encode()) < 32 or len(set(secret)) < 10:
+        raise Problem("SECRET_KEY can be guessed", f"set it to the output of: {make}")
+    keys = importlib.import_module("app.core.config").parse_keys(
+        settings.ENCRYPTION_KEYS.get_secret_value()
+    )
+    if not keys:
+        raise Problem(
+            "ENCRYPTION_KEYS is empty, so that changing SECRET_KEY would lose all bank access",
+            "set it to k1:BASE64, with BASE64 from: openssl rand -base64 32",
+        )
+    return f"SECRET_KEY is strong; {len(keys)} encryption key(s), newest {next(iter(keys))}"
+
+
+@contextmanager
+def _connected(settings: "Settings") -> Iterator[psycopg.Connection[Any]]:
+    try:
+        connection = psycopg.connect(
+            settings.DATABASE_URL.get_secret_value(),
+            connect_timeout=CONNECT_SECONDS_MAX,
+            autocommit=True,
+        )
+    except psycopg.Error as error:
+        raise Problem(
+            f"does not answer: {str(error).splitlines()[0]}",
+            "start it (`fintech up` starts an embedded one), or correct DATABASE_URL",
+        ) from None
+    with connection:
+        yield connection
+
+
+def check_database(settings: "Settings") -> str:
+    """Say whether PostgreSQL answers and is of a supported version."""
+    with _connected(settings) as connection:
+        number = connection.info.server_version
+    version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
+    if number // 10_000 not in POSTGRESQL_MAJORS:
+        raise Problem(f"{version} is not supported", "use PostgreSQL 15, 16, 17 or 18")
+    return f"{version} answers"
+
+
+def check_isolation(settings: "Settings") -> str:
+    """Say whether row-level security binds: roles, our membership, and every owned table."""
+    with _connected(settings) as connection:
+        for role in ROLES:
+            row = connection.execute(
+                "SELECT rolsuper OR rolbypassrls, pg_has_role(current_user, oid, 'MEMBER')"
+                " FROM pg_roles WHERE rolname = %s",
+                [role],
+            ).fetchone()
+            if row is None:
+                raise Problem(f"the role {role} is missing", "run: alembic upgrade head")
+            if row[0]:
+                raise Problem(
+                    f"the role {role} passes row-level security by",
+                    f"run as a superuser: ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS",
+                )
+            if not row[1]:
+                raise Problem(
+                    f"this login may not act as {role}",
+                    f"run as a superuser: GRANT {role} TO the user of DATABASE_URL",
+                )
+        unguarded = connection.execute(_UNGUARDED).fetchall()
+        guarded = connection.execute(_GUARDED_COUNT).fetchone()
+    if unguarded:
+        names = ", ".join(str(name) for (name,) in unguarded)
+        raise Problem(
+            f"row-level security is not forced on: {names}",
+            "run: alembic upgrade head; if it stays so, restore the schema",
+        )
+    assert guarded is not None
+    return f"row-level security is forced on {guarded[0]} tables"
+
+
+# Partitions are reached through their parent, whose policy applies.
+_OWNED = """
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+    WHERE attname = 'household_id' AND NOT attisdropped AND relkind IN ('r', 'p')
+      AND NOT relispartition AND relnamespace = 'public'::regnamespace
+"""
+_UNGUARDED = (
+    f"SELECT relname {_OWNED} AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname"
+)
+_GUARDED_COUNT = f"SELECT count(*) {_OWNED} AND relrowsecurity AND relforcerowsecurity"
+
+
+def check_migrations(settings: "Settings") -> str:
+    """Say whether the database is at the newest migration of this checkout."""
+    heads = set(ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).get_heads())
+    with _connected(settings) as connection:
+        try:
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except psycopg.errors.UndefinedTable:
+            rows = []
+    found = {version for (version,) in rows}
+    if found != heads:
+        raise Problem(
+            f"the database is at {', '.join(sorted(found)) or 'nothing'}, "
+            f"this program needs {', '.join(sorted(heads))}",
+            "run: alembic upgrade head",
+        )
+    return f"at the newest, {', '.join(sorted(heads))}"
+
+
+def check_clock(settings: "Settings") -> str:
+    """Say whether this machine and the database agree on the time."""
+    with _connected(settings) as connection:
+        before = time.time()
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+        after = time.time()
+    assert row is not None
+    theirs: dt.datetime = row[0]
+    skew = abs(theirs.timestamp() - (before + after) / 2)
+    if skew > CLOCK_SKEW_SECONDS_MAX:
+        raise Problem(
+            f"this machine and the database differ by {skew:.1f} s",
+            "let both take the time from NTP: timedatectl set-ntp true",
+        )
+    return f"differs from the database's by {skew * 1000:.0f} ms"
+
+
+def check_broker(settings: "Settings") -> str:
+    """Say whether the broker answers to our password and takes jobs."""
+    client: redis.Redis = redis.Redis.from_url(
+        settings.REDIS_URL.get_secret_value(),
+        socket_timeout=CONNECT_SECONDS_MAX,
+        socket_connect_timeout=CONNECT_SECONDS_MAX,
+    )
+    try:
+        with client:
+            server: Any = client.info("server")
+            memory: Any = client.info("memory")
+    except redis.RedisError as error:
+        raise Problem(
+            f"does not answer: {error}",
+            "start it (`fintech up` starts an embedded one), or correct REDIS_URL",
+        ) from None
+    if memory["maxmemory_policy"] != "noeviction":
+        raise Problem(
+            f"may throw jobs away when memory is short ({memory['maxmemory_policy']})",
+            "set: CONFIG SET maxmemory-policy noeviction",
+        )
+    if "valkey_version" in server:
+        return f"Valkey {server['valkey_version']} answers"
+    return f"Redis {server['redis_version']} answers"
+
+
+def check_provider(settings: "Settings") -> str:
+    """Say whether the bank data provider can be reached from here."""
+    address = settings.plaid_url
+    name = "the bank simulator" if settings.PLAID_BASE_URL else f"Plaid ({settings.PLAID_ENV})"
+    if not settings.PLAID_CLIENT_ID:
+        raise Problem(
+            "no Plaid keys are set",
+            "set PLAID_CLIENT_ID and PLAID_SECRET, or use `fintech up`, which simulates a bank",
+        )
+    try:
+        Api(address, timeout_seconds=PROVIDER_SECONDS_MAX).post("/institutions/get", {})
+    except ApiError as error:
+        if not error.status:
+            remedy = (
+                "start it with `fintech up`"
+                if settings.PLAID_BASE_URL
+                else f"let this machine reach {urlsplit(address).hostname} on port 443"
+            )
+            raise Problem(f"{name} does not answer: {error}", remedy) from None
+    return f"{name} answers at {address}"
+
+
+def check_pages(settings: "Settings") -> str:
+    """Say whether the program answers where people are told to open it."""
+    try:
+        Api(settings.PUBLIC_URL, timeout_seconds=PROVIDER_SECONDS_MAX).get("/health")
+    except ApiError as error:
+        raise Problem(str(error), "start it with `fintech up`, or correct PUBLIC_URL") from None
+    return f"healthy at {settings.PUBLIC_URL}"
+
+
+def check_disk(_settings: "Settings") -> str:
+    """Say whether there is room for data, logs and backups where the home is."""
+    home = default_home()
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(Path(existing)).free
+    if free < FREE_BYTES_MIN:
+        raise Problem(
+            f"only {free / 1e6:,.0f} MB are free at {existing}",
+            f"make room, or move the home to a larger disk and set FINTECH_HOME (now {home})",
+        )
+    return f"{free / 1e9:,.0f} GB free at {existing}"

@@ -1,0 +1,41 @@
+"""`fintech sync`: bring a user's connections up to date now, through the running program."""
+
+import os
+from typing import Any
+
+import click
+
+from app.cli.api import Api, ApiError
+
+WAIT_SECONDS = 20
+
+
+@click.command("sync")
+@click.option("--url", default="", help="Where the program runs. [default: PUBLIC_URL]")
+@click.option("--email", prompt=True, help="Whose connections.")
+@click.option("--password", prompt=True, hide_input=True, envvar="FINTECH_PASSWORD")
+def command(*, url: str, email: str, password: str) -> None:
+    """Sync every connection of a user, one after the other, and say what came."""
+    url = url or os.environ.get("PUBLIC_URL", "")
+    if not url:
+        raise click.ClickException("Nothing runs here; name it with --url, or run: fintech up")
+    try:
+        session = Api(url).log_in(email, password)
+        connections = session.get("/api/v1/connections/")["data"]
+        for connection in connections:
+            path = f"/api/v1/plaid/sync-transactions/{connection['id']}?wait={WAIT_SECONDS}"
+            answer = session.post(path)
+            click.echo(f"{connection['institution_name']}: {_outcome(answer)}")
+    except ApiError as error:
+        raise click.ClickException(str(error)) from None
+    if not connections:
+        click.echo("No bank is linked yet.")
+
+
+def _outcome(answer: dict[str, Any]) -> str:
+    run = answer.get("run")
+    if run is None:
+        return "queued; it goes on by itself"
+    if run["error_message"]:
+        return str(run["error_message"])
+    return f"{run['added']} new, {run['modified']} changed, {run['removed']} removed"

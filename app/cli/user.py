@@ -1,0 +1,57 @@
+"""`fintech user`: create people's accounts and set passwords, for who runs the server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import AppError
+from app.features.users import operator
+
+_password = click.option(
+    "--password",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    envvar="FINTECH_PASSWORD",
+    help="Asked for when neither given nor in FINTECH_PASSWORD.",
+)
+
+
+@click.group("user")
+def command() -> None:
+    """Create users and set passwords."""
+
+
+@command.command()
+@click.argument("email")
+@click.option("--name", default="", help="How pages address the person.")
+@_password
+def create(email: str, name: str, password: str) -> None:
+    """Create a user with a household of their own, also where registration is closed."""
+    with _refusals_as_messages():
+        profile = operator.create_user(email, password, name)
+    click.echo(f"{profile.email} may sign in.")
+
+
+@command.command("password")
+@click.argument("email")
+@_password
+def set_password(email: str, password: str) -> None:
+    """Set the password of a user who forgot it; ends all their sessions."""
+    with _refusals_as_messages():
+        ended = operator.set_password(email, password)
+    click.echo(f"The password of {email} is set; {ended} session(s) ended.")
+
+
+@contextmanager
+def _refusals_as_messages() -> Iterator[None]:
+    try:
+        yield
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    except OperationalError:
+        raise click.ClickException(
+            "The database does not answer. Start it with: fintech up"
+        ) from None

@@ -1,0 +1,213 @@
+"""Settings of the installation, read once from the environment; the only reader of it."""
+
+import base64
+import binascii
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+SECRET_BYTES_MIN = 32
+_PLACEHOLDERS = ("changethis", "change-me", "changeme", "your-", "your_", "secret", "example")
+
+
+class SecretFileSource(PydanticBaseSettingsSource):
+    """Reads `NAME` from the file that `NAME_FILE` names, as Docker and Kubernetes mount secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the content of the field's file, or None when no file is named."""
+        del field
+        path = os.environ.get(f"{field_name}_FILE")
+        if path is None:
+            return None, field_name, False
+        return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values that come from files; a named file that is missing is an error."""
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """All that an operator may set; documented in docs/reference/settings.md."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", case_sensitive=True, extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    APP_ENV: Literal["production", "development"] = "production"
+    """Production refuses weak secrets and writes logs as JSON."""
+    DEBUG: bool = False
+    """Adds detail to logs; never to answers."""
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important messages that are written."""
+
+    DATABASE_URL: SecretStr
+    """`postgresql://user:password@host:5432/fintech_app`; PostgreSQL 15 to 18."""
+    DATABASE_POOL_SIZE: int = Field(default=20, ge=1, le=200)
+    """Connections of one process, and the number of requests it serves at a time."""
+    DATABASE_STATEMENT_TIMEOUT_SECONDS: int = Field(default=30, ge=1, le=3600)
+    """A statement that takes longer is cancelled, and its request answered with 503."""
+    REDIS_URL: SecretStr = SecretStr("redis://localhost:6379/0")
+    """Broker and live events; holds nothing that may not be lost."""
+
+    SECRET_KEY: SecretStr
+    """Signs tokens; at least 32 random bytes."""
+    ENCRYPTION_KEYS: SecretStr = SecretStr("")
+    """`id:base64` of 32 random bytes, comma-separated, newest first; wraps each household's key.
+    Empty: derived from SECRET_KEY, which then cannot be changed without losing bank access."""
+    ALGORITHM: Literal["HS256"] = "HS256"
+    """How access tokens are signed; there is no other choice."""
+    ACCESS_TOKEN_EXPIRE_MINUTES: int = Field(default=30, ge=1, le=24 * 60)
+    """How long an access token of the API is valid."""
+    REFRESH_TOKEN_EXPIRE_DAYS: int = Field(default=30, ge=1, le=365)
+    """How long an API client may refresh its token before it has to log in again."""
+    SESSION_IDLE_HOURS: int = Field(default=24, ge=1, le=24 * 30)
+    """A browser that asked for nothing so long has to sign in again."""
+    SESSION_DAYS_MAX: int = Field(default=30, ge=1, le=365)
+    """How long a browser stays signed in, however much it is used."""
+    PASSWORD_LENGTH_MIN: int = Field(default=12, ge=8, le=128)
+    """Characters that a new password needs; easily guessed ones are refused at any length."""
+    ARGON2_MEMORY_KIB: int = Field(default=19_456, ge=19_456, le=1_048_576)
+    """Memory of one password hash; two are computed at a time. Raising it rehashes at sign-in."""
+    REGISTRATION_OPEN: bool = True
+    """Whether strangers may create an account on this server."""
+
+    PUBLIC_URL: str = "http://localhost:8000"
+    """Where people reach the pages; https outside this machine."""
+    TRUSTED_HOSTS: str = ""
+    """Further host names that may appear in the Host header, comma-separated."""
+    TRUSTED_PROXIES: str = "127.0.0.1"
+    """Addresses whose X-Forwarded-* headers count, comma-separated."""
+    DOCS_ENABLED: bool = True
+    """Whether /docs, /redoc and /openapi.json are served."""
+    METRICS_TOKEN: SecretStr = SecretStr("")
+    """When set, /metrics asks for it as a bearer token; empty: only loopback may read it."""
+
+    PLAID_CLIENT_ID: str = ""
+    """From Plaid's dashboard; empty: the bank simulator stands in."""
+    PLAID_SECRET: SecretStr = SecretStr("")
+    """From Plaid's dashboard, the one that belongs to PLAID_ENV."""
+    PLAID_ENV: Literal["sandbox", "production"] = "sandbox"
+    """Which of Plaid's environments is asked."""
+    PLAID_BASE_URL: str = ""
+    """Overrides Plaid's address; `fintech up` puts the bank simulator here."""
+    WEBHOOK_BASE_URL: str = ""
+    """Where Plaid can reach us from outside, when it is not PUBLIC_URL."""
+    SYNC_INTERVAL_MINUTES: int = Field(default=360, ge=5, le=7 * 24 * 60)
+    """How often each Item is synced without being asked to."""
+
+    OPENAI_API_KEY: SecretStr = SecretStr("")
+    """Of a language model's server; empty: everything works without one."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look at arguments, then files, then the environment, then `.env`."""
+        del file_secret_settings
+        files = SecretFileSource(settings_cls)
+        return init_settings, files, env_settings, dotenv_settings
+
+    @field_validator("DATABASE_URL")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("ENCRYPTION_KEYS")
+    @classmethod
+    def _are_keys(cls, value: SecretStr) -> SecretStr:
+        parse_keys(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        """Refuse to run in production with secrets that anybody could guess."""
+        if self.APP_ENV != "production":
+            return self
+        secret = self.SECRET_KEY.get_secret_value()
+        if len(secret.encode()) < SECRET_BYTES_MIN:
+            raise ValueError(f"SECRET_KEY is shorter than {SECRET_BYTES_MIN} bytes: {_MEND}")
+        if any(word in secret.lower() for word in _PLACEHOLDERS) or len(set(secret)) < 10:
+            raise ValueError(f"SECRET_KEY is a placeholder: {_MEND}")
+        url = urlsplit(self.PUBLIC_URL)
+        if url.scheme != "https" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("PUBLIC_URL must be https outside this machine")
+        return self
+
+    @cached_property
+    def sqlalchemy_url(self) -> str:
+        """The database address with the driver that we use."""
+        _, _, rest = self.DATABASE_URL.get_secret_value().partition("://")
+        return f"postgresql+psycopg://{rest}"
+
+    @cached_property
+    def is_https(self) -> bool:
+        """Whether people reach us over TLS; decides the cookie's name and flags."""
+        return urlsplit(self.PUBLIC_URL).scheme == "https"
+
+    @cached_property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Host names that a request may carry."""
+        host = urlsplit(self.PUBLIC_URL).hostname or "localhost"
+        more = (name.strip() for name in self.TRUSTED_HOSTS.split(","))
+        return tuple({host, "localhost", "127.0.0.1", *filter(None, more)})
+
+    @cached_property
+    def plaid_url(self) -> str:
+        """The address of Plaid's API, or of what stands in for it."""
+        return self.PLAID_BASE_URL or f"https://{self.PLAID_ENV}.plaid.com"
+
+    @cached_property
+    def has_practice_banks(self) -> bool:
+        """Whether linking opens the bank simulator, with invented people."""
+        return bool(self.PLAID_BASE_URL)
+
+    @cached_property
+    def webhook_url(self) -> str | None:
+        """Where Plaid sends webhooks; None when it could not reach us anyway."""
+        base = (self.WEBHOOK_BASE_URL or self.PUBLIC_URL).rstrip("/")
+        local = urlsplit(base).hostname in ("localhost", "127.0.0.1", "::1")
+        if local and not self.PLAID_BASE_URL:
+            return None
+        return f"{base}/webhooks/plaid"
+
+
+_MEND = "generate one with `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Read `id:base64,…` into keys of 32 bytes, in order, the current one first.
+
+    Raises:
+        ValueError: An entry has another form, a key another length, or an id repeats.
+    """
+    keys: dict[str, bytes] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, encoded = entry.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not name or len(name) > 16 or len(key) != SECRET_BYTES_MIN or name in keys:
+            raise ValueError("ENCRYPTION_KEYS must be id:base64 of 32 bytes, comma-separated")
+        keys[name] = key
+    return keys
+
+
+settings = Settings()

@@ -1,0 +1,91 @@
+"""Sealing: AES-256-GCM under a key per household, which is wrapped by the operator's key.
+
+A sealed value is bound to its table, column, row and household (additional data), so that a
+value copied to another row does not open there.
+"""
+
+import os
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.core.config import parse_keys, settings
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12
+
+
+class SealError(Exception):
+    """The value was not sealed for this place, was changed, or its key is gone."""
+
+
+def derive_key(label: str) -> bytes:
+    """Return 32 bytes derived from SECRET_KEY for one purpose (HKDF, RFC 5869)."""
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=label.encode())
+    return kdf.derive(settings.SECRET_KEY.get_secret_value().encode())
+
+
+def _wrapping_keys() -> dict[str, bytes]:
+    keys = parse_keys(settings.ENCRYPTION_KEYS.get_secret_value())
+    return keys or {"derived": derive_key("household key wrapping")}
+
+
+WRAPPING_KEYS = _wrapping_keys()
+CURRENT_KEY_ID = next(iter(WRAPPING_KEYS))
+
+
+class HouseholdKey:
+    """Opens and seals what belongs to one household."""
+
+    def __init__(self, household_id: UUID, key: bytes) -> None:
+        self._household_id = household_id
+        self._cipher = AESGCM(key)
+
+    def seal(self, plain: bytes, *, place: str, row_id: UUID) -> bytes:
+        """Return version, nonce, ciphertext and tag; `place` is `table.column`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, self._bind(place, row_id))
+
+    def open(self, sealed: bytes, *, place: str, row_id: UUID) -> bytes:
+        """Return the plain bytes.
+
+        Raises:
+            SealError: The value was not sealed for this place or was changed.
+        """
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        if sealed[:1] != _VERSION:
+            raise SealError(f"{place}: unknown seal version")
+        try:
+            return self._cipher.decrypt(nonce, body, self._bind(place, row_id))
+        except InvalidTag as error:
+            raise SealError(f"{place}: does not open") from error
+
+    def _bind(self, place: str, row_id: UUID) -> bytes:
+        return place.encode() + row_id.bytes + self._household_id.bytes
+
+
+def new_wrapped_key(household_id: UUID) -> tuple[bytes, str]:
+    """Make a household's key; return it wrapped, and the id of the key that wraps it."""
+    nonce = os.urandom(_NONCE_BYTES)
+    cipher = AESGCM(WRAPPING_KEYS[CURRENT_KEY_ID])
+    wrapped = nonce + cipher.encrypt(nonce, os.urandom(32), household_id.bytes)
+    return wrapped, CURRENT_KEY_ID
+
+
+def unwrap_key(household_id: UUID, wrapped: bytes, key_id: str) -> HouseholdKey:
+    """Open a household's key.
+
+    Raises:
+        SealError: The wrapping key is not in ENCRYPTION_KEYS, or is another one of that id.
+    """
+    if key_id not in WRAPPING_KEYS:
+        raise SealError(f"ENCRYPTION_KEYS has no key {key_id!r}: add the old key after the new one")
+    try:
+        cipher = AESGCM(WRAPPING_KEYS[key_id])
+        key = cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], household_id.bytes)
+    except InvalidTag as error:
+        raise SealError(f"key {key_id!r} does not open this household's key") from error
+    return HouseholdKey(household_id, key)

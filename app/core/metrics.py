@@ -1,0 +1,39 @@
+"""What Prometheus reads: names `fta_<noun>_<unit>`, labels from closed sets only."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+registry = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+requests = Counter(
+    "fta_http_requests",
+    "Requests answered, by method, route template and status.",
+    ["method", "route", "status"],
+    registry=registry,
+)
+request_seconds = Histogram(
+    "fta_http_request_duration_seconds",
+    "Time from the request's head to the end of its answer.",
+    ["method", "route"],
+    buckets=_SECONDS,
+    registry=registry,
+)
+requests_in_progress = Gauge(
+    "fta_http_requests_in_progress", "Requests being answered.", registry=registry
+)
+sign_ins = Counter(
+    "fta_sign_ins",
+    "Attempts to sign in, by outcome: ok, wrong, limited.",
+    ["outcome"],
+    registry=registry,
+)
+
+
+def render() -> bytes:
+    """Return all metrics of this process in Prometheus' text format."""
+    return generate_latest(registry)

@@ -1,0 +1,241 @@
+"""One way to tell errors: RFC 9457 problem documents to programs, pages to people."""
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psycopg
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.core.errors import AppError, UnauthorizedError, UnavailableError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+_ERRORS_MAX = 20
+_PLACE_LENGTH_MAX = 100
+_FOR_PROGRAMS = ("/api/", "/webhooks/", "/health", "/metrics", "/openapi.json")
+_UNEXPECTED = "Something went wrong on our side. It has been logged; please try again."
+log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    """The status in words."""
+    status: int
+    detail: str
+    """What happened and what to do next, in words for people."""
+    code: str
+    """For programs; does not change."""
+    request_id: str
+    """Finds the request in the server's logs."""
+    field: str | None = None
+    """The field that is to blame, if it is one."""
+    errors: list[dict[str, str]] | None = None
+    """Place, code and message for each value that has the wrong shape."""
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "A problem."}
+}
+"""What the API's description says of every route besides its success."""
+
+PageRenderer = Callable[[Request, AppError, str], Response]
+"""Makes a page of an error; the text is the request's id."""
+
+Recogniser = Callable[[Request], Awaitable[object]]
+"""Finds out who asks, and sets up the shell of their pages."""
+
+
+class Problems:
+    """Makes the answer to every request that failed."""
+
+    def __init__(self, render_page: PageRenderer, recognise: Recogniser) -> None:
+        self._render_page = render_page
+        self._recognise = recognise
+
+    def install(self, app: FastAPI) -> None:
+        """Answer what the application's routes raise."""
+        # Asynchronous, so that Starlette does not look for a thread to make it in.
+        for kind in (
+            AppError,
+            HTTPException,
+            RequestValidationError,
+            DBAPIError,
+            PoolTimeoutError,
+            psycopg.OperationalError,
+        ):
+            app.add_exception_handler(kind, self._answer)
+
+    async def _answer(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, (AppError, HTTPException)) and not is_for_programs(request):
+            # The page of an error has the reader's own shell, if we can tell who they are.
+            with contextlib.suppress(AppError, SQLAlchemyError):
+                await self._recognise(request)
+        return self.respond(request, error)
+
+    def respond(self, request: Request, error: Exception) -> Response:
+        """Return the answer to a request that failed with `error`.
+
+        Raises:
+            Exception: `error` itself, if it is a fault of the database that is no outage: the
+                edge logs it and answers.
+        """
+        told = _as_app_error(error)
+        if told is None:
+            if isinstance(error, DBAPIError):
+                raise error
+            told = _unexpected()
+        return self._tell(request, told, error)
+
+    def respond_unexpected(self, request: Request, _error: Exception) -> Response:
+        """Return the answer to a request that failed with what nobody expected."""
+        return self._tell(request, _unexpected(), None)
+
+    def _tell(self, request: Request, told: AppError, error: Exception | None) -> Response:
+        if is_for_programs(request):
+            response: Response = _problem_document(request, told, error)
+        elif isinstance(told, UnauthorizedError):
+            response = _to_sign_in(request)
+        else:
+            response = self._render_page(request, told, request_id(request))
+        if told.retry_after_seconds is not None:
+            response.headers["Retry-After"] = str(told.retry_after_seconds)
+        if isinstance(error, HTTPException):
+            response.headers.update(error.headers or {})
+        return response
+
+
+def is_for_programs(request: Request) -> bool:
+    """Tell whether a program asks, which wants a problem document."""
+    path = request.scope["path"]
+    wants_events = "text/event-stream" in request.headers.get("accept", "")
+    return wants_events or path.startswith(_FOR_PROGRAMS)
+
+
+def request_id(request: Request) -> str:
+    """Return the id under which the logs have this request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def _problem_document(request: Request, told: AppError, error: Exception | None) -> JSONResponse:
+    content: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _phrase(told.status),
+        "status": told.status,
+        "detail": told.message,
+        "code": told.code,
+        "request_id": request_id(request),
+    }
+    if told.field is not None:
+        content["field"] = told.field
+    if isinstance(error, RequestValidationError):
+        content["errors"] = _validation_errors(error)
+    headers = {"WWW-Authenticate": "Bearer"} if told.status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(content, told.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Send a reader to the sign-in page and, if they were reading, back afterwards."""
+    if request.headers.get("HX-Request") == "true":
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        target = _sign_in_url(here.path, here.query)
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": target})
+    if request.method in ("GET", "HEAD"):
+        target = _sign_in_url(request.scope["path"], request.scope["query_string"].decode("ascii"))
+    else:
+        target = "/sign-in"
+    return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+
+
+def _sign_in_url(path: str, query: str) -> str:
+    if path in ("", "/"):
+        return "/sign-in"
+    return "/sign-in?next=" + quote(f"{path}?{query}" if query else path, safe="/")
+
+
+def _as_app_error(error: Exception) -> AppError | None:
+    """Return what the user is told; None if nobody expected the error."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, RequestValidationError):
+        told = AppError("Some values are missing or not valid.", code="invalid_request")
+        told.status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return told
+    if isinstance(error, HTTPException):
+        told = AppError(_words(error.status_code), code=_code(error.status_code))
+        told.status = error.status_code
+        return told
+    if isinstance(error, PoolTimeoutError) or _is_outage(error):
+        log.warning("database_unavailable", error=type(error).__name__)
+        return UnavailableError(
+            "The database cannot be reached right now. Nothing was changed; try again shortly.",
+            code="database_unavailable",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+    return None
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell whether the database was unreachable, busy or out of room, rather than misused."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    return isinstance(error, psycopg.OperationalError)
+
+
+def _unexpected() -> AppError:
+    return AppError(_UNEXPECTED, code="internal_error")
+
+
+def _validation_errors(error: RequestValidationError) -> list[dict[str, str]]:
+    """Return place and reason of each error, never the input (it may hold a password)."""
+    return [
+        {
+            "field": ".".join(str(part)[:40] for part in entry["loc"])[:_PLACE_LENGTH_MAX],
+            "code": str(entry["type"])[:60],
+            "message": _fixed_message(entry),
+        }
+        for entry in error.errors()[:_ERRORS_MAX]
+    ]
+
+
+def _fixed_message(entry: dict[str, Any]) -> str:
+    kind, message = str(entry["type"]), str(entry["msg"])
+    if kind in ("value_error", "assertion_error", "json_invalid"):
+        return "This is not valid JSON." if kind == "json_invalid" else "This value is not valid."
+    if kind.endswith("_parsing"):
+        # What follows the comma may quote the input.
+        message = message.partition(",")[0]
+    return message[:200]
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _code(status: int) -> str:
+    return _phrase(status).lower().replace(" ", "_").replace("-", "_")
+
+
+def _words(status: int) -> str:
+    words = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+        HTTPStatus.BAD_REQUEST: "The request could not be read.",
+    }
+    return words.get(HTTPStatus(status), f"{_phrase(status)}.")

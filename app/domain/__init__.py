@@ -1,0 +1,1 @@
+"""Finance without I/O: money, records, matching. Imports the standard library alone."""

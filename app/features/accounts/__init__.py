@@ -1,0 +1,1 @@
+"""Accounts as people know them, and the source accounts that feed them."""

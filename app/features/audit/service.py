@@ -1,0 +1,96 @@
+"""Use cases of the audit trail."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app.core.ids import uuid7
+from app.features.audit import repository
+
+EVENTS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, through which session, from where."""
+
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    address: str | None = None
+
+
+SYSTEM = Actor()
+"""The schedule, a webhook or the operator: nobody who is signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that was done."""
+
+    id: UUID
+    at: dt.datetime
+    actor: Actor
+    action: str
+    object_id: str | None
+    details: Mapping[str, object]
+
+
+def record(
+    session: Session,
+    household_id: UUID,
+    action: str,
+    *,
+    actor: Actor = SYSTEM,
+    object_id: UUID | str | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Append an event to the household's trail, in the caller's transaction.
+
+    Args:
+        session: Of the household, or one that crosses households.
+        household_id: Whose trail it is.
+        action: A constant such as `item.unlinked`.
+        actor: Who did it; a route passes `current.actor`.
+        object_id: What it was done to.
+        details: Changed fields as `{"field": {"before": …, "after": …}}` or counts; plain JSON
+            values and no secrets. The request's id is added.
+    """
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    more = {"request_id": request_id} if request_id else {}
+    repository.insert_event(
+        session,
+        household_id,
+        {
+            "id": uuid7(),
+            "actor_user_id": actor.user_id,
+            "session_id": actor.session_id,
+            "address": actor.address,
+            "action": action,
+            "object_id": None if object_id is None else str(object_id),
+            "details": {**(details or {}), **more},
+        },
+    )
+
+
+def list_events(
+    session: Session, household_id: UUID, *, action: str | None = None, limit: int = 100
+) -> list[Event]:
+    """Return the newest events of a household, newest first."""
+    rows = repository.list_events(
+        session, household_id, action=action, limit=min(limit, EVENTS_MAX)
+    )
+    return [
+        Event(
+            id=row.id,
+            at=row.at,
+            actor=Actor(row.actor_user_id, row.session_id, row.address),
+            action=row.action,
+            object_id=row.object_id,
+            details=row.details,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""Each household's own tree of categories, seeded from Plaid's personal finance categories."""

@@ -1,0 +1,39 @@
+"""Use cases of change sets."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.core.ids import uuid7
+from app.features.changes import repository
+
+
+def open_change_set(
+    session: Session,
+    household_id: UUID,
+    *,
+    kind: str,
+    actor_user_id: UUID | None = None,
+    sync_run_id: UUID | None = None,
+) -> UUID:
+    """Begin a change set; what this transaction changes from now on belongs to it."""
+    change_set_id = uuid7()
+    repository.insert_change_set(
+        session,
+        {
+            "household_id": household_id,
+            "id": change_set_id,
+            "kind": kind,
+            "actor_user_id": actor_user_id,
+            "sync_run_id": sync_run_id,
+        },
+    )
+    repository.use(session, change_set_id)
+    return change_set_id
+
+
+def count(
+    session: Session, household_id: UUID, change_set_id: UUID, counts: dict[str, int]
+) -> None:
+    """Note how much a change set changed."""
+    repository.set_counts(session, household_id, change_set_id, counts)

@@ -1,0 +1,163 @@
+"""Pages of connections: link a bank, see how each is, sync, repair, unlink."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.config import settings
+from app.core.database import household_transaction
+from app.features.connections import views
+from app.features.connections.service import link, overview
+from app.features.connections.service.link import LinkFlow, LinkOutcome
+from app.features.transactions import service as transactions
+from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.ui import flashes
+from app.ui.templating import is_fragment_request, render
+from app.ui.views.connections import ReturnView
+
+router = APIRouter(include_in_schema=False)
+
+_SEE_OTHER = 303
+_LIST = "/connections"
+
+
+@router.get("/connections")
+def list_connections(
+    request: Request, session: HouseholdSession, current: CurrentUser
+) -> HTMLResponse:
+    """Show every connection, how it is and what to do."""
+    view = views.connections_view(
+        overview.list_connections(session, current.household_id),
+        transactions.spans(session, current.household_id),
+        practice_banks=settings.has_practice_banks,
+    )
+    return render(request, page="connections/list.html", view=view)
+
+
+@router.post("/connections/link")
+def start_link(request: Request, current: CurrentEditor) -> Response:
+    """Open a link flow and lead the reader to it."""
+    return _lead_on(request, link.start_link(current.household_id, current.user_id))
+
+
+@router.get("/connections/link/{link_session_id}")
+def go_on(
+    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> Response:
+    """Lead on to the provider's page, or to the outcome if the flow is over."""
+    url = link.find_link_url(session, current.household_id, link_session_id)
+    if url is None:
+        return RedirectResponse(f"/connections/linked/{link_session_id}", _SEE_OTHER)
+    return render(request, page="connections/link.html", view=views.go_on(url))
+
+
+@router.get("/connections/linked/{link_session_id}")
+def finish_link(request: Request, link_session_id: UUID, current: CurrentUser) -> Response:
+    """Take the reader back from the provider: show the first sync, or what is missing."""
+    outcome = link.finish_link(current.household_id, link_session_id)
+    if outcome.state == "repaired":
+        response = RedirectResponse(_LIST, _SEE_OTHER)
+        return flashes.add(response, "Thank you. We are reading what you missed.")
+    if outcome.item_ids:
+        with household_transaction(current.household_id) as session:
+            return _progress(request, session, current.household_id, outcome.item_ids[0])
+    return _returned(request, current.household_id, link_session_id, outcome)
+
+
+@router.get("/connections/{item_id}")
+def show_connection(
+    request: Request, item_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> Response:
+    """Answer htmx with one card; a reader gets the page it stands on."""
+    if is_fragment_request(request):
+        return _card(request, session, current.household_id, item_id)
+    overview.get_connection(session, current.household_id, item_id)
+    return RedirectResponse(f"{_LIST}#connection-{item_id}", _SEE_OTHER)
+
+
+@router.get("/connections/{item_id}/progress")
+def show_progress(
+    request: Request, item_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> HTMLResponse:
+    """Show how far the first sync is."""
+    return _progress(request, session, current.household_id, item_id)
+
+
+@router.post("/connections/{item_id}/sync")
+def sync_now(
+    request: Request, item_id: UUID, session: HouseholdSession, current: CurrentEditor
+) -> Response:
+    """Ask for a sync; answer htmx with the card, which then follows it."""
+    link.get_item(session, current.household_id, item_id)
+    link.want_sync(session, current.household_id, item_id, "button")
+    session.expire_all()
+    if is_fragment_request(request):
+        return _card(request, session, current.household_id, item_id)
+    return RedirectResponse(f"{_LIST}#connection-{item_id}", _SEE_OTHER)
+
+
+@router.post("/connections/{item_id}/repair")
+def repair(request: Request, item_id: UUID, current: CurrentEditor) -> Response:
+    """Open a link flow in which the reader signs in again, or shares more accounts."""
+    with household_transaction(current.household_id) as session:
+        connection = overview.get_connection(session, current.household_id, item_id)
+    flow = link.start_link(
+        current.household_id,
+        current.user_id,
+        provider_name=connection.provider,
+        item_id=item_id,
+        select_accounts=connection.wants_accounts,
+    )
+    return _lead_on(request, flow)
+
+
+@router.post("/connections/{item_id}/unlink")
+def unlink(item_id: UUID, current: CurrentEditor) -> Response:
+    """End a connection; accounts and history stay."""
+    link.unlink(current.household_id, current.user_id, item_id)
+    response = RedirectResponse(_LIST, _SEE_OTHER)
+    return flashes.add(response, "The bank is disconnected. Your history stays.")
+
+
+def _lead_on(request: Request, flow: LinkFlow) -> Response:
+    target = f"/connections/link/{flow.link_session_id}"
+    if request.headers.get("HX-Request") == "true":
+        return Response(headers={"HX-Redirect": target})
+    return RedirectResponse(target, _SEE_OTHER)
+
+
+def _card(request: Request, session: Session, household_id: UUID, item_id: UUID) -> HTMLResponse:
+    connection = views.card(
+        overview.get_connection(session, household_id, item_id),
+        transactions.spans(session, household_id),
+        practice_banks=settings.has_practice_banks,
+    )
+    return render(request, page="connections/_connection.html", connection=connection)
+
+
+def _progress(
+    request: Request, session: Session, household_id: UUID, item_id: UUID
+) -> HTMLResponse:
+    view = views.progress(
+        overview.get_connection(session, household_id, item_id),
+        transactions.spans(session, household_id),
+    )
+    return render(
+        request, page="connections/linked.html", fragment="connections/_progress.html", view=view
+    )
+
+
+def _returned(
+    request: Request, household_id: UUID, link_session_id: UUID, outcome: LinkOutcome
+) -> HTMLResponse:
+    """Say that nothing is connected, and how to go on."""
+    with household_transaction(household_id) as session:
+        url = link.find_link_url(session, household_id, link_session_id)
+    # `linked` without an Item: somebody else is just exchanging the token.
+    is_finishing = outcome.state in ("exchanging", "linked")
+    state = "finishing" if is_finishing else "open" if url else "ended"
+    continue_url = f"/connections/link/{link_session_id}" if state == "open" else ""
+    view = ReturnView(state, outcome.message or "", continue_url)
+    return render(request, page="connections/returned.html", view=view)

@@ -1,0 +1,265 @@
+"""SQL of Items, link sessions and sync runs within one household."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import func, insert, or_, select, true, update
+from sqlalchemy.orm import Session, aliased
+
+from app.models import Item, LinkSession, SourceAccount, SyncRun
+
+
+def insert_item(session: Session, values: Mapping[str, object]) -> None:
+    """Store an Item."""
+    session.execute(insert(Item).values(values))
+
+
+def find_item(
+    session: Session, household_id: UUID, item_id: UUID, *, lock: bool = False
+) -> Item | None:
+    """Return an Item that is still linked; with `lock`, nobody else may change it meanwhile."""
+    statement = select(Item).where(
+        Item.household_id == household_id, Item.id == item_id, Item.unlinked_at.is_(None)
+    )
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    return session.scalars(statement).one_or_none()
+
+
+def list_items(session: Session, household_id: UUID, *, limit: int) -> Sequence[Item]:
+    """Return the linked Items, oldest first."""
+    return session.scalars(
+        select(Item)
+        .where(Item.household_id == household_id, Item.unlinked_at.is_(None))
+        .order_by(Item.id)
+        .limit(limit)
+    ).all()
+
+
+def update_item(
+    session: Session, household_id: UUID, item_id: UUID, values: Mapping[str, object]
+) -> None:
+    """Overwrite columns of an Item."""
+    session.execute(
+        update(Item).where(Item.household_id == household_id, Item.id == item_id).values(values)
+    )
+
+
+def who_wants_sync(session: Session, household_id: UUID, item_id: UUID) -> str | None:
+    """Return who asked for a sync that has not started; nobody may change it meanwhile."""
+    return session.scalars(
+        select(Item.sync_wanted_by)
+        .where(Item.household_id == household_id, Item.id == item_id)
+        .with_for_update(key_share=True)
+    ).one_or_none()
+
+
+def take_lease(
+    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, lease: dt.timedelta
+) -> Item | None:
+    """Take the turn to sync, unless somebody else has it; return the Item if it is ours now.
+
+    Time is PostgreSQL's, so that workers whose clocks differ agree.
+    """
+    return session.scalars(
+        update(Item)
+        .where(
+            Item.household_id == household_id,
+            Item.id == item_id,
+            Item.unlinked_at.is_(None),
+            or_(Item.lease_until.is_(None), Item.lease_until < func.now()),
+        )
+        .values(
+            lease_id=lease_id,
+            lease_until=func.now() + lease,
+            sync_wanted_by=None,
+            hinted_at=None,
+        )
+        .returning(Item)
+    ).one_or_none()
+
+
+def extend_lease(
+    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, lease: dt.timedelta
+) -> bool:
+    """Keep the turn for longer; False if it was lost to somebody else."""
+    rows = session.execute(
+        update(Item)
+        .where(Item.household_id == household_id, Item.id == item_id, Item.lease_id == lease_id)
+        .values(lease_until=func.now() + lease)
+        .returning(Item.id)
+    )
+    return rows.one_or_none() is not None
+
+
+def items_at_institution(
+    session: Session, household_id: UUID, provider: str, institution_source_id: str
+) -> Sequence[Item]:
+    """Return the linked Items at one institution."""
+    return session.scalars(
+        select(Item).where(
+            Item.household_id == household_id,
+            Item.provider == provider,
+            Item.institution_source_id == institution_source_id,
+            Item.unlinked_at.is_(None),
+        )
+    ).all()
+
+
+def accounts_of_items(
+    session: Session, household_id: UUID, *, limit: int
+) -> Sequence[SourceAccount]:
+    """Return the source accounts of all linked Items, by name."""
+    return session.scalars(
+        select(SourceAccount)
+        .where(SourceAccount.household_id == household_id, SourceAccount.item_id.is_not(None))
+        .order_by(SourceAccount.name, SourceAccount.id)
+        .limit(limit)
+    ).all()
+
+
+def insert_sync_run(session: Session, values: Mapping[str, object]) -> None:
+    """Store a sync run."""
+    session.execute(insert(SyncRun).values(values))
+
+
+def update_sync_run(
+    session: Session, household_id: UUID, sync_run_id: UUID, values: Mapping[str, object]
+) -> None:
+    """Overwrite columns of a sync run."""
+    session.execute(
+        update(SyncRun)
+        .where(SyncRun.household_id == household_id, SyncRun.id == sync_run_id)
+        .values(values)
+    )
+
+
+def count_rows_read(session: Session, household_id: UUID, sync_run_id: UUID, rows: int) -> None:
+    """Add to what a run has read so far."""
+    session.execute(
+        update(SyncRun)
+        .where(SyncRun.household_id == household_id, SyncRun.id == sync_run_id)
+        .values(rows_read=SyncRun.rows_read + rows)
+    )
+
+
+def lose_running(session: Session, household_id: UUID, item_id: UUID) -> None:
+    """Mark runs whose worker died; for the one who has the Item's turn."""
+    session.execute(
+        update(SyncRun)
+        .where(
+            SyncRun.household_id == household_id,
+            SyncRun.item_id == item_id,
+            SyncRun.state == "running",
+        )
+        .values(state="lost", finished_at=func.now())
+    )
+
+
+def find_unbooked_run(
+    session: Session, household_id: UUID, item_id: UUID, cursor: str | None
+) -> SyncRun | None:
+    """Return the run that read what follows `cursor` into the journal and then died."""
+    return session.scalars(
+        select(SyncRun)
+        .where(
+            SyncRun.household_id == household_id,
+            SyncRun.item_id == item_id,
+            SyncRun.state == "lost",
+            SyncRun.cursor_before.is_not_distinct_from(cursor),
+            SyncRun.cursor_after.is_not(None),
+            SyncRun.cursor_after.is_distinct_from(cursor),
+        )
+        .order_by(SyncRun.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def latest_runs(session: Session, household_id: UUID, *, per_item: int) -> Sequence[SyncRun]:
+    """Return the last runs of each linked Item, newest first, in one statement."""
+    runs = (
+        select(SyncRun)
+        .where(SyncRun.household_id == household_id, SyncRun.item_id == Item.id)
+        .order_by(SyncRun.id.desc())
+        .limit(per_item)
+        .lateral()
+    )
+    latest = aliased(SyncRun, runs)
+    return session.scalars(
+        select(latest)
+        .select_from(Item)
+        .join(runs, true())
+        .where(Item.household_id == household_id, Item.unlinked_at.is_(None))
+        .order_by(latest.id.desc())
+    ).all()
+
+
+def list_runs(
+    session: Session, household_id: UUID, *, item_id: UUID | None = None, limit: int
+) -> Sequence[SyncRun]:
+    """Return sync runs, newest first."""
+    statement = select(SyncRun).where(SyncRun.household_id == household_id)
+    if item_id is not None:
+        statement = statement.where(SyncRun.item_id == item_id)
+    return session.scalars(statement.order_by(SyncRun.id.desc()).limit(limit)).all()
+
+
+def find_run(session: Session, household_id: UUID, sync_run_id: UUID) -> SyncRun | None:
+    """Return a sync run."""
+    return session.scalars(
+        select(SyncRun).where(SyncRun.household_id == household_id, SyncRun.id == sync_run_id)
+    ).one_or_none()
+
+
+def insert_link_session(session: Session, values: Mapping[str, object]) -> None:
+    """Store a link session."""
+    session.execute(insert(LinkSession).values(values))
+
+
+def find_link_session(
+    session: Session, household_id: UUID, link_session_id: UUID
+) -> LinkSession | None:
+    """Return a link session."""
+    return session.scalars(
+        select(LinkSession).where(
+            LinkSession.household_id == household_id, LinkSession.id == link_session_id
+        )
+    ).one_or_none()
+
+
+def find_link_session_by_token(
+    session: Session, household_id: UUID, link_token: str
+) -> LinkSession | None:
+    """Return the link session of a link token."""
+    return session.scalars(
+        select(LinkSession).where(
+            LinkSession.household_id == household_id, LinkSession.link_token == link_token
+        )
+    ).one_or_none()
+
+
+def move_link_session(
+    session: Session,
+    household_id: UUID,
+    link_session_id: UUID,
+    *,
+    from_state: str,
+    to_state: str,
+    item_id: UUID | None = None,
+) -> bool:
+    """Move a link session on, if it is still in `from_state`; tell whether it was."""
+    values: dict[str, object] = {"state": to_state}
+    if item_id is not None:
+        values["item_id"] = item_id
+    moved = session.execute(
+        update(LinkSession)
+        .where(
+            LinkSession.household_id == household_id,
+            LinkSession.id == link_session_id,
+            LinkSession.state == from_state,
+        )
+        .values(values)
+        .returning(LinkSession.id)
+    )
+    return moved.one_or_none() is not None

@@ -1,0 +1,32 @@
+"""The schedule: finds in PostgreSQL what is due and tells the workers, hint by hint."""
+
+import datetime as dt
+
+from app.core import clock, jobs
+from app.core.database import system_transaction
+from app.features.connections import system
+from app.features.connections.service import sync
+
+TICK_ITEMS_MAX = 500
+"""Items told of in one tick: below Plaid's 2,500 calls a minute even if each takes two pages."""
+HINT_TIMEOUT = dt.timedelta(seconds=60)
+"""After which a hint counts as lost: a flushed broker delays work by no more than this."""
+EXCHANGE_TIMEOUT = dt.timedelta(minutes=10)
+WEBHOOK_RETENTION = dt.timedelta(days=30)
+
+
+def schedule_due_syncs() -> int:
+    """Tell the workers of the Items that are due; return how many."""
+    with system_transaction() as session:
+        due = system.take_due(session, hint_timeout=HINT_TIMEOUT, limit=TICK_ITEMS_MAX)
+        for household_id, item_id in due:
+            jobs.enqueue(session, sync.SYNC_TASK, str(household_id), str(item_id))
+    return len(due)
+
+
+def clean_up() -> None:
+    """Settle what was left half-done, and forget what is old."""
+    now = clock.now()
+    with system_transaction() as session:
+        system.settle_lost_exchanges(session, now - EXCHANGE_TIMEOUT)
+        system.delete_webhooks(session, now - WEBHOOK_RETENTION)

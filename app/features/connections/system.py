@@ -1,0 +1,83 @@
+"""SQL that crosses households: webhooks and the schedule, in a system transaction."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.models import Item, LinkSession, Webhook
+
+
+def find_item(session: Session, provider: str, item_source_id: str) -> Row[UUID, UUID] | None:
+    """Return household and id of the linked Item that a provider speaks of."""
+    return session.execute(
+        select(Item.household_id, Item.id)
+        .where(
+            Item.provider == provider,
+            Item.item_source_id == item_source_id,
+            Item.unlinked_at.is_(None),
+        )
+        .order_by(Item.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def find_link_session(session: Session, link_token: str) -> Row[UUID, UUID] | None:
+    """Return household and id of the link session of a link token."""
+    return session.execute(
+        select(LinkSession.household_id, LinkSession.id)
+        .where(LinkSession.link_token == link_token)
+        .limit(1)
+    ).one_or_none()
+
+
+def insert_webhook(session: Session, values: Mapping[str, object]) -> bool:
+    """Note a webhook; False if the very same delivery was noted before."""
+    statement = insert(Webhook).values(values)
+    statement = statement.on_conflict_do_nothing(index_elements=["signature_hash"])
+    return session.execute(statement.returning(Webhook.id)).one_or_none() is not None
+
+
+def delete_webhooks(session: Session, before: dt.datetime) -> None:
+    """Forget old webhooks."""
+    session.execute(delete(Webhook).where(Webhook.received_at < before))
+
+
+def take_due(
+    session: Session, *, hint_timeout: dt.timedelta, limit: int
+) -> Sequence[Row[UUID, UUID]]:
+    """Mark the Items that are due as hinted, and return household and id of each.
+
+    Due is what its time has come for or somebody asked for, that nobody works on, and that no
+    worker was told of lately.
+    """
+    idle = or_(Item.lease_until.is_(None), Item.lease_until < func.now())
+    untold = or_(Item.hinted_at.is_(None), Item.hinted_at < func.now() - hint_timeout)
+    due = (
+        select(Item.household_id, Item.id)
+        .where(Item.unlinked_at.is_(None), Item.next_sync_at <= func.now(), idle, untold)
+        .order_by(Item.next_sync_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    return session.execute(
+        update(Item)
+        .where(Item.household_id == due.c.household_id, Item.id == due.c.id)
+        .values(hinted_at=func.now(), sync_wanted_by=func.coalesce(Item.sync_wanted_by, "schedule"))
+        .returning(Item.household_id, Item.id)
+    ).all()
+
+
+def settle_lost_exchanges(session: Session, before: dt.datetime) -> int:
+    """Say so where we died in a one-time exchange: nobody knows its outcome."""
+    rows = session.execute(
+        update(LinkSession)
+        .where(LinkSession.state == "exchanging", LinkSession.created_at < before)
+        .values(state="unknown")
+        .returning(LinkSession.id)
+    )
+    return len(rows.all())

@@ -1,0 +1,133 @@
+"""What the pages of connections show, made of what the services know."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from app.core import clock
+from app.features.connections.service.overview import Connection, Run
+from app.features.transactions.service import Span
+from app.ui.views.connections import (
+    ConnectionCard,
+    ConnectionsView,
+    GoOnView,
+    LinkedAccount,
+    ProgressView,
+    SyncRunRow,
+)
+
+HISTORY_PATIENCE = dt.timedelta(hours=1)
+"""Some banks never say that their history is complete: after this a first sync counts as done."""
+_PROVIDERS = {"plaid": "Plaid"}
+_PRACTICE = "practice banks"
+_TRIGGERS = {
+    "webhook": "Notice from the bank",
+    "schedule": "Schedule",
+    "button": "You",
+    "api": "API",
+    "link": "Connecting",
+}
+
+
+def connections_view(
+    connections: Sequence[Connection], spans: Mapping[UUID, Span], *, practice_banks: bool
+) -> ConnectionsView:
+    """Return the page of all connections."""
+    return ConnectionsView(
+        connections=tuple(card(each, spans, practice_banks=practice_banks) for each in connections),
+        practice_banks=practice_banks,
+    )
+
+
+def card(
+    connection: Connection, spans: Mapping[UUID, Span], *, practice_banks: bool
+) -> ConnectionCard:
+    """Return one connection's card."""
+    state = "syncing" if connection.status == "waiting" else connection.status
+    provider = _PROVIDERS.get(connection.provider, connection.provider)
+    running = connection.runs[0] if connection.runs else None
+    return ConnectionCard(
+        connection_id=str(connection.id),
+        institution_name=connection.institution_name,
+        provider_name=_PRACTICE if practice_banks else provider,
+        state=state,
+        state_words=connection.explanation,
+        institution_seen_at=connection.institution_seen_at,
+        synced_at=connection.synced_at,
+        next_sync_at=connection.next_sync_at,
+        accounts=tuple(
+            LinkedAccount(
+                name=account.name,
+                mask=account.mask or "",
+                url=f"/transactions?account={account.account_id}",
+            )
+            for account in connection.accounts
+        ),
+        runs=tuple(_run(run) for run in connection.runs),
+        rows_so_far=running.rows_read if running and running.state == "running" else 0,
+        transactions=sum(span.transactions for span in _spans(connection, spans)),
+        can_share_accounts=connection.wants_accounts,
+    )
+
+
+def progress(connection: Connection, spans: Mapping[UUID, Span]) -> ProgressView:
+    """Return how far a new connection's first sync is."""
+    mine = list(_spans(connection, spans))
+    state, words = _stage(connection)
+    last = connection.runs[0] if connection.runs else None
+    return ProgressView(
+        connection_id=str(connection.id),
+        institution_name=connection.institution_name,
+        state=state,
+        stage_words=words,
+        accounts=len(connection.accounts),
+        transactions=max(
+            sum(span.transactions for span in mine),
+            last.rows_read if last and last.state == "running" else 0,
+        ),
+        error_message=connection.explanation if state == "failed" else "",
+        oldest=min((span.oldest for span in mine), default=None),
+    )
+
+
+def go_on(url: str) -> GoOnView:
+    """Return the page that leads to the provider's."""
+    return GoOnView(url=url, host=urlsplit(url).hostname or "your bank")
+
+
+def _stage(connection: Connection) -> tuple[str, str]:
+    """Return the state of a first sync, and in words what is being done."""
+    last = connection.runs[0] if connection.runs else None
+    if connection.status in ("needs_user", "dead"):
+        return "failed", connection.headline
+    if last is None:
+        return "waiting", "Waiting for its turn"
+    if last.state == "failed" and not connection.is_syncing:
+        return "failed", connection.headline
+    if connection.synced_at is None or last.state == "running":
+        return "running", "Reading transactions"
+    is_young = clock.now() - connection.linked_at < HISTORY_PATIENCE
+    if not connection.history_complete and is_young:
+        return "running", "Waiting for the bank to hand over older transactions"
+    return "done", "Up to date"
+
+
+def _spans(connection: Connection, spans: Mapping[UUID, Span]) -> Iterable[Span]:
+    # Two source accounts may feed one account.
+    ids = {account.account_id for account in connection.accounts}
+    return (spans[account_id] for account_id in ids if account_id in spans)
+
+
+def _run(run: Run) -> SyncRunRow:
+    return SyncRunRow(
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        trigger=_TRIGGERS.get(run.trigger, run.trigger),
+        state=run.state,
+        added=run.added,
+        modified=run.modified,
+        removed=run.removed,
+        rejected=run.rejected,
+        error_message=run.error_message or "",
+    )

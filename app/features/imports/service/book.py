@@ -1,0 +1,374 @@
+"""Book a file: accounts, transactions, balances and quarantine in one transaction."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy.orm import Session
+
+from app.core import clock, events, jobs
+from app.core.database import household_transaction
+from app.core.errors import ConflictError, InvalidInputError, NotFoundError
+from app.domain.records import (
+    AccountRecord,
+    BalanceRecord,
+    ChangeSet,
+    RejectedRecord,
+    SourceKey,
+    TransactionRecord,
+)
+from app.features.accounts import service as accounts
+from app.features.accounts.service import SourceAccountKey
+from app.features.changes import service as changes
+from app.features.imports import repository
+from app.features.imports.service.look import OpenFile, open_file
+from app.features.imports.service.plan import (
+    NEW,
+    Plan,
+    PlannedAccount,
+    check_choice,
+    make_plan,
+    source_id_of,
+)
+from app.features.journal import service as journal
+from app.features.transactions import ledger_rows
+from app.features.transactions import service as transactions
+from app.features.transactions.said import DECISION
+from app.features.transactions.service import Applied
+from app.importers.base import UNKNOWN_CURRENCY, BalanceAnchor, Statement
+from app.models import Import
+
+log = structlog.get_logger(__name__)
+
+REJECTED_SHOWN = 200
+PART_ROWS = 10_000
+
+
+class BookedAccount(msgspec.Struct):
+    """Where the rows of one account of the file went."""
+
+    key: str
+    account_source_id: str
+    source_account_id: UUID
+    account_id: UUID
+    is_new: bool
+    """The import opened the ledger account."""
+
+
+class Decision(msgspec.Struct):
+    """How a file was booked, as the journal keeps it: with the file, it makes the same rows."""
+
+    layout: dict[str, object] | None
+    currency: dict[str, str]
+    """By account of the file: of rows of which it does not say it."""
+    accounts: list[BookedAccount]
+    left_out: list[SourceKey]
+    """Rows that another source of the same account had reported."""
+    renamed: dict[str, str]
+    """Rows that the ledger knows under another id than the file: theirs to ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an import did."""
+
+    id: UUID
+    file_name: str
+    format: str
+    state: str
+    created_at: dt.datetime
+    booked_at: dt.datetime | None
+    added: int
+    modified: int
+    """Rows the ledger had that say something else now."""
+    known: int
+    matched: int
+    """Rows left out because another source of the same account had reported them."""
+    rejected_count: int
+    rejected: tuple[RejectedRecord, ...]
+    """The first ones."""
+    error: str | None
+    account_ids: tuple[UUID, ...]
+    days: tuple[dt.date, dt.date] | None = None
+
+
+def get_result(household_id: UUID, import_id: UUID) -> Result:
+    """Return what an import did.
+
+    Raises:
+        NotFoundError: The household has no such import.
+    """
+    with household_transaction(household_id) as session:
+        row = repository.find_import(session, household_id, import_id)
+        if row is None or row.state == "discarded":
+            raise NotFoundError("There is no such import.")
+        return _result(session, household_id, row)
+
+
+def list_imports(session: Session, household_id: UUID, *, limit: int) -> list[Result]:
+    """Return the imports of a household, the newest first; without rejected lines."""
+    states = ("previewed", "failed", "booked", "undone")
+    rows = repository.list_imports(session, household_id, states, limit=limit)
+    return [_described(row) for row in rows]
+
+
+def book(household_id: UUID, user_id: UUID, import_id: UUID) -> Result:
+    """Add what is new in a file to the ledger, all of it or nothing.
+
+    Booking twice, also at the same moment, does it once.
+
+    Raises:
+        NotFoundError: The household has no such import.
+        UnreadableFileError: The file cannot be read.
+        InvalidInputError: The columns of day and amount are not chosen yet.
+        ConflictError: It was undone.
+    """
+    opened = open_file(household_id, import_id)
+    if opened.reading.file is None:
+        raise InvalidInputError(
+            "Choose the columns of the date and the amount first.", field="layout"
+        )
+    with household_transaction(household_id) as session:
+        row = repository.find_import(session, household_id, import_id, lock=True)
+        assert row is not None  # imports are never deleted
+        if row.state == "booked":
+            return _result(session, household_id, row)
+        if row.state != "previewed":
+            raise ConflictError("This import was undone. Bring the file again.")
+        # Rows and choices may have changed since the page was shown: compare under the lock.
+        ledger_rows.lock(session, household_id)
+        plan = make_plan(session, household_id, row, opened.reading)
+        _apply(session, household_id, user_id, replace(opened, row=row), plan)
+        session.expire(row)
+        result = _result(session, household_id, row)
+        jobs.after_commit(session, lambda: _announce(household_id, result))
+    return result
+
+
+def _apply(
+    session: Session, household_id: UUID, user_id: UUID, opened: OpenFile, plan: Plan
+) -> None:
+    row, file = opened.row, opened.reading.file
+    assert file is not None  # book() has looked
+    change_set_id = changes.open_change_set(
+        session, household_id, kind="import", actor_user_id=user_id
+    )
+    keys: dict[str, SourceAccountKey] = {}
+    booked, upserts, removed, left_out = [], [], [], []
+    for account in plan.accounts:
+        place = _place(session, household_id, row, account)
+        keys[place.account_source_id] = SourceAccountKey(place.source_account_id, place.account_id)
+        booked.append(place)
+        taken = _taken(account, place, add_matches=row.add_matches)
+        left_out += [
+            (place.account_source_id, each.record.source_id)
+            for each in account.rows
+            if each.state == "matched" and not row.add_matches
+        ]
+        back = set(account.revived) & {record.source_id for record in taken}
+        ledger_rows.adopt(
+            session, household_id, change_set_id, place.source_account_id, sorted(back)
+        )
+        upserts += taken
+        removed += [(place.account_source_id, source_id) for source_id in account.pending_gone]
+    applied = _apply_in_parts(
+        session, household_id, change_set_id, (upserts, removed), keys, row.journal_page_id
+    )
+    journal.reject(session, household_id, row.journal_page_id, file.rejected)
+    _journal_decision(session, household_id, row, plan, booked, left_out)
+    counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
+    changes.count(session, household_id, change_set_id, counts)
+    repository.update_import(
+        session,
+        household_id,
+        row.id,
+        {
+            "state": "booked",
+            "booked_at": clock.now(),
+            "change_set_id": change_set_id,
+            "targets": {place.key: str(place.account_id) for place in booked},
+            "added": applied.added,
+            "modified": applied.modified,
+            "known": plan.count("known", "changed"),
+            "matched": len(left_out),
+            "rejected": len(file.rejected),
+        },
+    )
+
+
+def _apply_in_parts(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID,
+    rows: tuple[list[TransactionRecord], list[SourceKey]],
+    keys: dict[str, SourceAccountKey],
+    page_id: UUID,
+) -> Applied:
+    """Write the rows of a file, as many at once as one statement writes in a second or two."""
+    upserts, removed = rows
+    added = modified = gone = 0
+    for start in range(0, max(1, len(upserts)), PART_ROWS):
+        part = tuple(upserts[start : start + PART_ROWS])
+        withdrawn = () if start else tuple(removed)
+        applied = transactions.apply_changes(
+            session,
+            household_id,
+            change_set_id,
+            ChangeSet(None, None, part, withdrawn),
+            accounts=keys,
+            categories={},
+            pages=dict.fromkeys([*(record.key for record in part), *withdrawn], page_id),
+        )
+        added, modified = added + applied.added, modified + applied.modified
+        gone += applied.removed
+    return Applied(added, modified, gone)
+
+
+def _taken(
+    account: PlannedAccount, place: BookedAccount, *, add_matches: bool
+) -> list[TransactionRecord]:
+    """Return the rows to write, under the name that the ledger has for their account."""
+    states = ("new", "known", "changed", "matched") if add_matches else ("new", "known", "changed")
+    taken = [each.record for each in account.rows if each.state in states]
+    if place.account_source_id == account.key:
+        return taken
+    return [replace(record, account_source_id=place.account_source_id) for record in taken]
+
+
+def _place(
+    session: Session, household_id: UUID, row: Import, account: PlannedAccount
+) -> BookedAccount:
+    """Bring the source account to the state that the file reports, feeding the chosen account."""
+    target = account.target
+    check_choice(row, account)
+    account_id = target.account_id or target.reopens
+    record = _account_record(account)
+    if account_id is None:
+        account_id = accounts.create_account(
+            session, household_id, record, account.statement.institution
+        )
+    accounts.show(session, household_id, [account_id])
+    record = replace(record, source_id=target.account_source_id or source_id_of(account_id))
+    if target.source_account_id is not None and not target.is_fixed:
+        accounts.feed_other_account(session, household_id, target.source_account_id, account_id)
+    keys = accounts.store_accounts(
+        session,
+        household_id,
+        [record],
+        source=row.format,
+        item_id=None,
+        institution_name=account.statement.institution,
+        journal_page_id=row.journal_page_id,
+        feeds={record.source_id: account_id},
+    )
+    key = keys[record.source_id]
+    for statement in account.statements:
+        for anchor in (statement.opening, statement.closing):
+            balance = _balance(anchor, statement, account.currency)
+            accounts.note_balance(
+                session, household_id, key.source_account_id, balance, row.journal_page_id
+            )
+    return BookedAccount(
+        key=account.key,
+        account_source_id=record.source_id,
+        source_account_id=key.source_account_id,
+        account_id=account_id,
+        is_new=target.account_id is None,
+    )
+
+
+def _account_record(account: PlannedAccount) -> AccountRecord:
+    statement = account.statement
+    record = statement.account
+    closing = _balance(statement.closing, statement, account.currency)
+    if statement.closing is None and record.balance.as_of is not None:
+        # Investments: cash and positions, which no anchor of the statement says.
+        closing = replace(record.balance, currency=closing.currency)
+    return replace(record, balance=replace(closing, available=record.balance.available))
+
+
+def _balance(anchor: BalanceAnchor | None, statement: Statement, currency: str) -> BalanceRecord:
+    """Return a stated balance; without a day, of the file or its own, it proves nothing."""
+    if statement.currency != UNKNOWN_CURRENCY:
+        currency = statement.currency
+    as_of = (anchor.date or statement.end) if anchor else None
+    if anchor is None or as_of is None:
+        return BalanceRecord(currency=currency, current=None)
+    return BalanceRecord(currency=currency, current=anchor.amount, as_of=as_of)
+
+
+def _journal_decision(
+    session: Session,
+    household_id: UUID,
+    row: Import,
+    plan: Plan,
+    booked: Sequence[BookedAccount],
+    left_out: Sequence[SourceKey],
+) -> None:
+    decision = Decision(
+        layout=row.layout,
+        currency={account.key: account.currency for account in plan.accounts},
+        accounts=list(booked),
+        left_out=list(left_out),
+        renamed={
+            each.file_id: each.record.source_id
+            for account in plan.accounts
+            for each in account.rows
+            if each.file_id != each.record.source_id
+        },
+    )
+    journal.write(
+        session,
+        household_id,
+        kind=DECISION,
+        payload=msgspec.json.encode(decision),
+        sync_run_id=row.id,
+        sequence=1,
+    )
+
+
+def read_decision(session: Session, household_id: UUID, import_id: UUID) -> Decision:
+    """Return how an import was booked."""
+    page = journal.read_last(session, household_id, import_id, DECISION)
+    assert page is not None  # written in the transaction that booked it
+    return msgspec.json.decode(page.payload, type=Decision)
+
+
+def _result(session: Session, household_id: UUID, row: Import) -> Result:
+    rejected = journal.list_rejected(
+        session, household_id, row.journal_page_id, limit=REJECTED_SHOWN
+    )
+    return replace(_described(row), rejected=tuple(rejected))
+
+
+def _described(row: Import) -> Result:
+    return Result(
+        id=row.id,
+        file_name=row.file_name,
+        format=row.format,
+        state=row.state,
+        created_at=row.created_at,
+        booked_at=row.booked_at,
+        added=row.added,
+        modified=row.modified,
+        known=row.known,
+        matched=row.matched,
+        rejected_count=row.rejected,
+        rejected=(),
+        error=row.error,
+        account_ids=tuple(UUID(each) for each in row.targets.values() if each != NEW),
+    )
+
+
+def _announce(household_id: UUID, result: Result) -> None:
+    log.info(
+        "import_booked",
+        import_id=str(result.id),
+        added=result.added,
+        known=result.known,
+        rejected=result.rejected_count,
+    )
+    events.publish(household_id, "import_booked", import_id=str(result.id), added=result.added)

@@ -1,0 +1,1 @@
+"""The journal: whatever a source sent, kept before it is interpreted, never changed."""

@@ -1,0 +1,77 @@
+"""SQL of the journal: it knows how to append and how to read."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.models import JournalPage, RejectedRow
+
+
+def insert_page(session: Session, household_id: UUID, values: dict[str, object]) -> None:
+    """Append one page."""
+    session.execute(insert(JournalPage).values({"household_id": household_id, **values}))
+
+
+def find_page(session: Session, household_id: UUID, page_id: UUID) -> JournalPage | None:
+    """Return one page."""
+    return session.scalars(
+        select(JournalPage).where(
+            JournalPage.household_id == household_id, JournalPage.id == page_id
+        )
+    ).one_or_none()
+
+
+def pages_of_run(
+    session: Session, household_id: UUID, sync_run_id: UUID, *, limit: int
+) -> Sequence[JournalPage]:
+    """Return the pages of a sync run in the order in which they came."""
+    return session.scalars(
+        select(JournalPage)
+        .where(JournalPage.household_id == household_id, JournalPage.sync_run_id == sync_run_id)
+        .order_by(JournalPage.sequence, JournalPage.id)
+        .limit(limit)
+    ).all()
+
+
+def last_page_of_run(
+    session: Session, household_id: UUID, sync_run_id: UUID, kind: str
+) -> JournalPage | None:
+    """Return the last page of a kind in a sync run or import."""
+    return session.scalars(
+        select(JournalPage)
+        .where(
+            JournalPage.household_id == household_id,
+            JournalPage.sync_run_id == sync_run_id,
+            JournalPage.kind == kind,
+        )
+        .order_by(JournalPage.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def list_rejected(
+    session: Session, household_id: UUID, page_id: UUID, *, limit: int
+) -> Sequence[RejectedRow]:
+    """Return the rows of a page that are in quarantine."""
+    return session.scalars(
+        select(RejectedRow)
+        .where(RejectedRow.household_id == household_id, RejectedRow.journal_page_id == page_id)
+        .order_by(RejectedRow.id)
+        .limit(limit)
+    ).all()
+
+
+def delete_rejected(session: Session, household_id: UUID, page_id: UUID) -> None:
+    """Empty the quarantine of a page."""
+    session.execute(
+        delete(RejectedRow).where(
+            RejectedRow.household_id == household_id, RejectedRow.journal_page_id == page_id
+        )
+    )
+
+
+def insert_rejected(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    """Put rows that could not be booked into quarantine."""
+    session.execute(insert(RejectedRow), rows)

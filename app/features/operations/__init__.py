@@ -1,0 +1,1 @@
+"""What the operator's machines ask: is it alive, is it ready, how is it doing."""

@@ -1,0 +1,207 @@
+"""/api/v1/transactions: list with filters, analytics, one transaction, edit."""
+
+import datetime as dt
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core import clock, database
+from app.core.errors import InvalidInputError
+from app.core.json import JsonResponse
+from app.core.pagination import PAGE_SIZE, PAGE_SIZE_MAX, decode_key
+from app.domain import filters
+from app.domain.filters import FilterError, TransactionFilter
+from app.features.transactions import service
+from app.features.transactions.service import Detail, Edit
+from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+
+router = APIRouter(prefix="/api/v1/transactions", tags=["transactions"])
+
+PERIOD_DAYS_MAX = 3660
+
+
+class EditBody(BaseModel):
+    """What the user decides; fields left out stay, null takes a decision back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    category_id: UUID | None = None
+    counterparty: Annotated[str | None, Field(max_length=200)] = None
+    note: Annotated[str | None, Field(max_length=2_000)] = None
+    reviewed: bool | None = None
+
+
+class TransactionOut(BaseModel):
+    """One transaction; amounts are decimal strings, negative for money out."""
+
+    id: UUID
+    date: dt.date
+    amount: str
+    currency: str
+    pending: bool
+    description: str
+    counterparty: str | None
+    account_id: UUID
+    category_id: UUID | None
+    note: str | None
+    reviewed_at: dt.datetime | None
+
+
+class TransactionsOut(BaseModel):
+    """One page, newest first."""
+
+    data: list[TransactionOut]
+    next_cursor: str | None
+
+
+_FILTER_PARAMETERS = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+        for name, schema, text in (
+            ("search", {"type": "string"}, "Found anywhere in description, counterparty or note."),
+            ("account", {"type": "array", "items": {"type": "string"}}, "Account ids."),
+            ("category", {"type": "array", "items": {"type": "string"}}, "Category ids."),
+            ("date_from", {"type": "string", "format": "date"}, "First day."),
+            ("date_to", {"type": "string", "format": "date"}, "Last day."),
+            ("amount_min", {"type": "string"}, "Smallest size, whichever way the money went."),
+            ("amount_max", {"type": "string"}, "Largest size."),
+            ("direction", {"type": "string", "enum": ["in", "out"]}, "Money in or out."),
+            ("pending", {"type": "boolean"}, "Only pending, or only posted."),
+        )
+    ]
+}
+
+
+def read_filter(request: Request) -> TransactionFilter:
+    """Return the filter of a request's query.
+
+    Raises:
+        InvalidInputError: A value cannot be read.
+    """
+    try:
+        return filters.parse(request.query_params.multi_items())
+    except FilterError as error:
+        raise InvalidInputError(str(error), field=error.field) from error
+
+
+@router.get("/", response_model=TransactionsOut, openapi_extra=_FILTER_PARAMETERS)
+def list_transactions(
+    request: Request,
+    current: CurrentUser,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
+) -> JsonResponse:
+    """List transactions, newest first; `next_cursor` asks for the page that follows."""
+    wanted, after = read_filter(request), decode_key(cursor)
+    # The route that programs call most opens its transaction by itself: as a dependency, it
+    # would change threads twice more.
+    with database.household_transaction(current.household_id) as session:
+        page = service.list_transactions(
+            session, current.household_id, wanted, after=after, limit=limit
+        )
+    return JsonResponse(
+        {
+            "data": page.rows,
+            "next_cursor": page.next_key.encode() if page.next_key else None,
+        }
+    )
+
+
+@router.get("/totals", openapi_extra=_FILTER_PARAMETERS)
+def get_totals(request: Request, session: HouseholdSession, current: CurrentUser) -> JsonResponse:
+    """Return the sums of what the filter lets through, per currency."""
+    totals = service.totals(session, current.household_id, read_filter(request))
+    return JsonResponse({"data": [total._asdict() for total in totals]})
+
+
+@router.get("/analytics")
+def get_analytics(
+    session: HouseholdSession,
+    current: CurrentUser,
+    period: Annotated[str, Query(pattern=r"^\d{1,4}d$")] = "30d",
+) -> JsonResponse:
+    """Return income and spending of the last days, by category and by day.
+
+    Money that moves between the household's own accounts counts as neither.
+    """
+    days = int(period[:-1])
+    if not 1 <= days <= PERIOD_DAYS_MAX:
+        raise InvalidInputError(f"Ask for 1 to {PERIOD_DAYS_MAX} days.", field="period")
+    last = clock.today()
+    first = last - dt.timedelta(days=days - 1)
+    found = service.analyse(session, current.household_id, first, last)
+    return JsonResponse(
+        {
+            "period": {"from": found.first, "to": found.last},
+            "income": found.income,
+            "spending": found.spending,
+            "by_category": [total._asdict() for total in found.by_category],
+            "by_day": [total._asdict() for total in found.by_day],
+        }
+    )
+
+
+@router.get("/{transaction_id}")
+def get_transaction(
+    transaction_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> JsonResponse:
+    """Return everything that is known of one transaction, and where each value comes from."""
+    return JsonResponse(
+        _detail(service.get_transaction(session, current.household_id, transaction_id))
+    )
+
+
+@router.put("/{transaction_id}")
+def edit_transaction(
+    transaction_id: UUID, body: EditBody, session: HouseholdSession, current: CurrentEditor
+) -> JsonResponse:
+    """Store what the user decides; the source's own values stay beside it."""
+    edit = Edit(given=frozenset(body.model_fields_set), **body.model_dump())
+    service.edit_transaction(session, current.household_id, current.user_id, transaction_id, edit)
+    session.expire_all()
+    return JsonResponse(
+        _detail(service.get_transaction(session, current.household_id, transaction_id))
+    )
+
+
+def _detail(detail: Detail) -> dict[str, object]:
+    row = detail.transaction
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "date": row.date,
+        "authorized_date": row.authorized_date,
+        "amount": row.amount,
+        "currency": row.currency,
+        "pending": row.pending,
+        "description": row.description,
+        "note": row.note,
+        "reviewed_at": row.reviewed_at,
+        "removed_at": row.removed_at,
+        "counterparty": row.counterparty,
+        "category_id": row.category_id,
+        "values": {
+            "counterparty": {
+                "user": row.counterparty_user,
+                "enriched": row.counterparty_enriched,
+                "source": row.counterparty_source,
+            },
+            "category_id": {
+                "user": row.category_user,
+                "enriched": row.category_enriched,
+                "source": row.category_source,
+            },
+        },
+        "source": {
+            "transaction_id": row.source_id,
+            "pending_transaction_id": row.pending_source_id,
+            "category_code": row.category_code,
+            "journal_page_id": row.journal_page_id,
+            "journal_kind": detail.journal_kind,
+            "received_at": detail.received_at,
+            "said": detail.said_by_source,
+        },
+        "history": detail.history,
+    }

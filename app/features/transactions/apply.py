@@ -1,0 +1,219 @@
+"""SQL that brings many transactions in: staged once, then a few statements whatever their number.
+
+The rows go by binary COPY into a temporary table, and from there by one upsert that leaves
+alone what says the same already, so that a replay writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+import psycopg
+from sqlalchemy.orm import Session
+
+from app.core.ids import uuid7s
+from app.domain.records import SourceKey, TransactionRecord
+from app.features.accounts.service import SourceAccountKey
+
+DESCRIPTION_CHARACTERS_MAX = 2_000
+
+
+# Of the staging table, with their types for binary COPY, in the order of `rows_of`.
+COLUMNS = {
+    "id": "uuid",
+    "account_id": "uuid",
+    "source_account_id": "uuid",
+    "source_id": "text",
+    "date": "date",
+    "authorized_date": "date",
+    "amount": "numeric",
+    "currency": "text",
+    "pending": "bool",
+    "description": "text",
+    "pending_source_id": "text",
+    "category_code": "text",
+    "counterparty_source": "text",
+    "category_source": "uuid",
+    "journal_page_id": "uuid",
+}
+_NAMES = ", ".join(COLUMNS)
+
+# Of the connection, not of the transaction: making a table costs more than a small sync.
+_CREATE_STAGE = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS staged_transactions ("
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + ") ON COMMIT DELETE ROWS"
+)
+_CLEAR_STAGE = "TRUNCATE staged_transactions"
+# The connection plans each statement anew, which suits lists; each row's foreign keys are
+# statements too, and planning those took more than half of the upsert's processor time.
+_KEEP_PLANS = "SET LOCAL plan_cache_mode = auto"
+_COPY = f"COPY staged_transactions ({_NAMES}) FROM STDIN (FORMAT BINARY)"
+
+# A pending row that is posted under another id stays the same row, so that whatever people
+# and links attached to it stays too. It may have been withdrawn in an earlier update.
+_TAKE_OVER = """
+UPDATE transactions AS pending
+SET source_id = posted.source_id
+FROM (
+    SELECT DISTINCT ON (source_account_id, pending_source_id)
+           source_account_id, pending_source_id, source_id
+    FROM staged_transactions
+    WHERE pending_source_id IS NOT NULL
+    ORDER BY source_account_id, pending_source_id, source_id
+) AS posted
+WHERE pending.household_id = %(household_id)s
+  AND pending.source_account_id = posted.source_account_id
+  AND pending.source_id = posted.pending_source_id
+  AND pending.pending
+  AND NOT EXISTS (
+      SELECT 1 FROM transactions AS known
+      WHERE known.household_id = %(household_id)s
+        AND known.source_account_id = posted.source_account_id
+        AND known.source_id = posted.source_id
+  )
+"""
+
+# The source told us of the link only after we had booked the posted row on its own.
+_CARRY_OVER = """
+UPDATE transactions AS posted
+SET category_user = coalesce(posted.category_user, pending.category_user),
+    counterparty_user = coalesce(posted.counterparty_user, pending.counterparty_user),
+    note = coalesce(posted.note, pending.note),
+    reviewed_at = coalesce(posted.reviewed_at, pending.reviewed_at)
+FROM staged_transactions AS staged
+JOIN transactions AS pending
+  ON pending.household_id = %(household_id)s
+ AND pending.source_account_id = staged.source_account_id
+ AND pending.source_id = staged.pending_source_id
+WHERE posted.household_id = %(household_id)s
+  AND posted.source_account_id = staged.source_account_id
+  AND posted.source_id = staged.source_id
+  AND posted.id <> pending.id
+  AND posted.pending_source_id IS DISTINCT FROM staged.pending_source_id
+  AND num_nonnulls(pending.category_user, pending.counterparty_user, pending.note,
+                   pending.reviewed_at) > 0
+"""
+
+_SOURCE_COLUMNS = (
+    "date", "authorized_date", "amount", "currency", "pending", "description",
+    "pending_source_id", "category_code", "counterparty_source", "category_source",
+)  # fmt: skip
+_UPSERT = f"""
+WITH written AS (
+    INSERT INTO transactions AS known (household_id, change_set_id, {_NAMES})
+    SELECT %(household_id)s, %(change_set_id)s, {_NAMES} FROM staged_transactions
+    ON CONFLICT (household_id, source_account_id, source_id) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _SOURCE_COLUMNS)},
+        journal_page_id = excluded.journal_page_id, removed_at = NULL, updated_at = now()
+    WHERE ({", ".join(f"known.{name}" for name in _SOURCE_COLUMNS)})
+          IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _SOURCE_COLUMNS)})
+       OR known.removed_at IS NOT NULL
+    RETURNING known.change_set_id
+)
+SELECT count(*) FILTER (WHERE change_set_id = %(change_set_id)s),
+       count(*) FILTER (WHERE change_set_id <> %(change_set_id)s)
+FROM written
+"""
+
+_REMOVE = """
+UPDATE transactions AS gone
+SET removed_at = now(), updated_at = now(), journal_page_id = withdrawn.journal_page_id
+FROM unnest(%(source_account_ids)s::uuid[], %(source_ids)s::text[], %(page_ids)s::uuid[])
+     AS withdrawn (source_account_id, source_id, journal_page_id)
+WHERE gone.household_id = %(household_id)s
+  AND gone.source_account_id = withdrawn.source_account_id
+  AND gone.source_id = withdrawn.source_id
+  AND gone.removed_at IS NULL
+"""
+
+
+def driver(session: Session) -> psycopg.Connection:
+    """Return the session's psycopg connection: the same transaction, without the ORM."""
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def upsert(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID,
+    rows: Iterable[tuple[object, ...]],
+    *,
+    link_pending: bool,
+) -> tuple[int, int]:
+    """Write rows as made by `rows_of`; return how many were inserted and how many changed.
+
+    The caller guarantees that no two rows have the same source key.
+    """
+    parameters = {"household_id": household_id, "change_set_id": change_set_id}
+    with driver(session).cursor() as cursor:
+        cursor.execute(_KEEP_PLANS)
+        cursor.execute(_CREATE_STAGE)
+        cursor.execute(_CLEAR_STAGE)
+        with cursor.copy(_COPY) as copy:
+            copy.set_types(list(COLUMNS.values()))
+            for row in rows:
+                copy.write_row(row)
+        if link_pending:
+            cursor.execute(_TAKE_OVER, parameters)
+            cursor.execute(_CARRY_OVER, parameters)
+        counts = cursor.execute(_UPSERT, parameters).fetchone()
+    assert counts is not None  # an aggregate always has a row
+    return counts[0], counts[1]
+
+
+def rows_of(
+    records: Sequence[TransactionRecord],
+    accounts: Mapping[str, SourceAccountKey],
+    categories: Mapping[str, UUID],
+    pages: Mapping[SourceKey, UUID],
+) -> Iterable[tuple[object, ...]]:
+    """Yield the values of each record in the order of the staging table's columns."""
+    for new_id, record in zip(uuid7s(len(records)), records, strict=True):
+        account = accounts[record.account_source_id]
+        yield (
+            new_id,
+            account.account_id,
+            account.source_account_id,
+            record.source_id,
+            record.date,
+            record.authorized_date,
+            record.money.amount,
+            record.money.currency,
+            record.pending,
+            record.description[:DESCRIPTION_CHARACTERS_MAX],
+            record.pending_source_id,
+            record.category_code,
+            record.counterparty,
+            categories.get(record.category_code or ""),
+            pages[record.key],
+        )
+
+
+def remove(
+    session: Session,
+    household_id: UUID,
+    keys: Sequence[tuple[UUID, str, UUID]],
+) -> int:
+    """Hide transactions that the source withdrew; return how many were still shown.
+
+    Args:
+        session: An open transaction.
+        household_id: Whose.
+        keys: Source account, the source's id and the journal page that withdrew it.
+    """
+    if not keys:
+        return 0
+    source_account_ids, source_ids, page_ids = (list(column) for column in zip(*keys, strict=True))
+    with driver(session).cursor() as cursor:
+        cursor.execute(
+            _REMOVE,
+            {
+                "household_id": household_id,
+                "source_account_ids": source_account_ids,
+                "source_ids": source_ids,
+                "page_ids": page_ids,
+            },
+        )
+        return cursor.rowcount

@@ -1,0 +1,185 @@
+"""SQL that lists transactions, newest first, in time that does not grow with the ledger.
+
+A page is sought in two steps, the second only if the first did not fill it:
+
+1. Among the newest rows, by an index that holds all that filters look at, so that the filter
+   never visits a row it does not show. Here a filter that lets through one row in two hundred
+   finds its page, and a small ledger ends.
+2. In the whole ledger, by the index that fits the filter. What is sought is rare by now, so that
+   index has few rows to show.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg import Cursor
+from psycopg.rows import RowMaker
+from sqlalchemy.orm import Session
+
+from app.core.pagination import PageKey
+from app.domain.filters import TransactionFilter
+from app.features.transactions.apply import driver
+from app.models import NO_CATEGORY
+
+RECENT_ROWS = 10_000
+TRIGRAM_CHARACTERS = 3
+"""Shorter texts have no trigram to look up."""
+_KEY_MAX = 2**62
+
+
+class TransactionRow(Struct, frozen=True):
+    """One transaction as lists show it; negative is money out. Its fields are those of the API."""
+
+    id: UUID
+    date: dt.date
+    amount: Decimal
+    currency: str
+    pending: bool
+    description: str
+    counterparty: str | None
+    account_id: UUID
+    category_id: UUID | None
+    note: str | None
+    reviewed_at: dt.datetime | None
+
+
+_FOUND = "id, date, amount, currency, pending, account_id, category_id"
+_LIST = """
+SELECT found.id, found.date, trim_scale(found.amount), found.currency, found.pending,
+       row.description, row.counterparty, found.account_id, found.category_id, row.note,
+       row.reviewed_at
+FROM ({found} ORDER BY date DESC, id DESC LIMIT %(limit)s) AS found
+JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = found.id
+ORDER BY found.date DESC, found.id DESC
+"""
+_ALL = f"""
+SELECT {_FOUND}, search_text FROM transactions
+WHERE household_id = %(household_id)s AND removed_at IS NULL
+"""
+_RECENT = f"""
+SELECT {_FOUND} FROM (
+    {_ALL} {{span}} ORDER BY date DESC, id DESC LIMIT %(rows)s
+) AS recent WHERE true {{conditions}}
+"""
+_SEARCHED = f"""
+SELECT {_FOUND} FROM search_transactions(%(search)s) AS found WHERE true {{span}} {{conditions}}
+"""
+_EXISTS_BEYOND = f"""
+SELECT EXISTS (
+    SELECT FROM ({_ALL} {{span}} ORDER BY date DESC, id DESC OFFSET %(rows)s LIMIT 1) AS beyond
+)
+"""
+
+
+def list_page(
+    session: Session,
+    household_id: UUID,
+    wanted: TransactionFilter,
+    *,
+    after: PageKey | None = None,
+    limit: int,
+) -> list[TransactionRow]:
+    """Return transactions, newest first, that follow `after`."""
+    span, parameters = _span(wanted, after)
+    conditions, more = row_conditions(wanted)
+    parameters |= {"household_id": household_id, "limit": limit, **more}
+    with driver(session).cursor(row_factory=_rows) as cursor:
+        if not conditions:
+            return _fetch(cursor, f"{_ALL} {span}", parameters)
+        parameters["rows"] = RECENT_ROWS
+        found = _fetch(cursor, _RECENT.format(span=span, conditions=conditions), parameters)
+        if len(found) == limit or not _is_beyond(session, span, parameters):
+            return found
+        return _fetch(cursor, _whole(wanted, span, conditions, parameters), parameters)
+
+
+def _rows(_: object) -> RowMaker[TransactionRow]:
+    """Make rows by position: by name costs as much as reading them."""
+    return lambda values: TransactionRow(*values)
+
+
+def _fetch(
+    cursor: Cursor[TransactionRow], found: str, parameters: dict[str, Any]
+) -> list[TransactionRow]:
+    return cursor.execute(_LIST.format(found=found).encode(), parameters).fetchall()
+
+
+def _is_beyond(session: Session, span: str, parameters: dict[str, Any]) -> bool:
+    """Tell whether the ledger goes on after the recent rows that were looked at."""
+    with driver(session).cursor() as cursor:
+        row = cursor.execute(_EXISTS_BEYOND.format(span=span).encode(), parameters).fetchone()
+    return row is not None and bool(row[0])
+
+
+def is_large(session: Session, household_id: UUID) -> bool:
+    """Tell whether a ledger has more rows than the recent ones."""
+    return _is_beyond(session, "", {"household_id": household_id, "rows": RECENT_ROWS})
+
+
+def _whole(
+    wanted: TransactionFilter, span: str, conditions: str, parameters: dict[str, Any]
+) -> str:
+    """Return the statement that seeks in the whole ledger what is rare."""
+    if len(wanted.search) >= TRIGRAM_CHARACTERS:
+        without_search, _ = row_conditions(wanted, search=False)
+        return _SEARCHED.format(span=span, conditions=without_search)
+    keys = ""
+    if wanted.amount_min is not None or wanted.amount_max is not None or wanted.direction:
+        keys, more = _key_ranges(wanted)
+        parameters |= more
+    return f"{_ALL} {span} {conditions} {keys}"
+
+
+def _span(wanted: TransactionFilter, after: PageKey | None) -> tuple[str, dict[str, Any]]:
+    """Return what bounds the page in time: conditions that the list's index answers."""
+    conditions: list[str] = []
+    parameters: dict[str, Any] = {}
+    for name, value, comparison in (
+        ("date_from", wanted.date_from, ">="),
+        ("date_to", wanted.date_to, "<="),
+    ):
+        if value is not None:
+            conditions.append(f"AND date {comparison} %({name})s")
+            parameters[name] = value
+    if after is not None:
+        conditions.append("AND (date, id) < (%(after_date)s, %(after_id)s)")
+        parameters |= {"after_date": after.date, "after_id": after.id}
+    return " ".join(conditions), parameters
+
+
+def row_conditions(wanted: TransactionFilter, *, search: bool = True) -> tuple[str, dict[str, Any]]:
+    """Return what a filter says of single rows, dates apart, as SQL and its parameters."""
+    parameters: dict[str, Any] = {"search": wanted.search.lower()}
+    conditions = ["strpos(search_text, %(search)s) > 0"] if wanted.search and search else []
+    for name, value, condition in (
+        ("accounts", list(wanted.account_ids) or None, "account_id = ANY(%(accounts)s)"),
+        ("amount_min", wanted.amount_min, "abs(amount) >= %(amount_min)s"),
+        ("amount_max", wanted.amount_max, "abs(amount) <= %(amount_max)s"),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            parameters[name] = value
+    if wanted.category_ids:
+        is_none = " OR category_id IS NULL" if NO_CATEGORY in wanted.category_ids else ""
+        conditions.append(f"(category_id = ANY(%(categories)s){is_none})")
+        parameters["categories"] = list(wanted.category_ids)
+    if wanted.direction is not None:
+        conditions.append("amount > 0" if wanted.direction == "in" else "amount < 0")
+    if wanted.pending is not None:
+        conditions.append("pending" if wanted.pending else "NOT pending")
+    return "".join(f" AND {condition}" for condition in conditions), parameters
+
+
+def _key_ranges(wanted: TransactionFilter) -> tuple[str, dict[str, Any]]:
+    """Return the ranges of `amount_key` that hold all amounts of the filter, and a little more."""
+    low = int((wanted.amount_min or Decimal()) * 100)
+    high = _KEY_MAX if wanted.amount_max is None else int(wanted.amount_max * 100)
+    ranges = {
+        "in": "amount_key BETWEEN %(key_low)s AND %(key_high)s",
+        "out": "amount_key BETWEEN -%(key_high)s AND -%(key_low)s",
+    }
+    chosen = [ranges[wanted.direction]] if wanted.direction else list(ranges.values())
+    return f"AND ({' OR '.join(chosen)})", {"key_low": low, "key_high": high}

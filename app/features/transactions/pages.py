@@ -1,0 +1,197 @@
+"""Pages of transactions: the list with its filter, the drawer, edits."""
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.errors import AppError, InvalidInputError
+from app.core.pagination import PAGE_SIZE, PageKey, decode_key
+from app.features.accounts import service as accounts
+from app.features.categories import service as categories
+from app.features.transactions import query, service, views
+from app.features.transactions.detail import detail_view
+from app.features.transactions.query import ListQuery
+from app.features.transactions.service import Edit, TransactionPage
+from app.features.transactions.views import Names
+from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession, SignedIn
+from app.ui import flashes
+from app.ui.templating import is_fragment_request, render
+
+router = APIRouter(include_in_schema=False)
+
+_SEE_OTHER = 303
+_UNPROCESSABLE = 422
+_GIVEN = frozenset({"counterparty", "category_id", "note"})
+
+
+class EditForm(BaseModel):
+    """The drawer's form; an empty field takes the user's own decision back."""
+
+    counterparty: str = Field("", max_length=1_000)
+    category: str = Field("", max_length=100)
+    note: str = Field("", max_length=20_000)
+
+
+@router.get("/transactions")
+def list_transactions(
+    request: Request,
+    session: HouseholdSession,
+    current: CurrentUser,
+    after: Annotated[str, Query(max_length=100)] = "",
+) -> HTMLResponse:
+    """Show the list; answer htmx with the table, or with the rows that follow a cursor."""
+    asked = query.read(request.query_params.multi_items())
+    key = decode_key(after)
+    names = _names(session, current.household_id)
+    if key is not None and is_fragment_request(request):
+        page = _page(session, current, asked, names, key)
+        rows = views.rows_view(page, names, asked.wanted, after=key)
+        return render(request, page="transactions/_rows.html", rows=rows)
+    return _list(request, session, current, asked, names, after=key)
+
+
+@router.get("/transactions/totals")
+def show_totals(request: Request, session: HouseholdSession, current: CurrentUser) -> HTMLResponse:
+    """Answer htmx with the sums of the filter; without it, show the list with its sums."""
+    asked = query.read(request.query_params.multi_items())
+    names = _names(session, current.household_id)
+    if not is_fragment_request(request):
+        return _list(request, session, current, asked, names, after=None, with_totals=True)
+    totals = service.totals(session, current.household_id, names.expand(asked.wanted))
+    return render(
+        request, page="transactions/_totals.html", totals=views.totals_view(totals), totals_url=""
+    )
+
+
+@router.get("/transactions/{transaction_id}")
+def show_transaction(
+    request: Request, transaction_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> HTMLResponse:
+    """Show everything that is known of one transaction."""
+    return _detail(request, session, current, transaction_id)
+
+
+@router.post("/transactions/{transaction_id}")
+def edit_transaction(
+    request: Request,
+    transaction_id: UUID,
+    session: HouseholdSession,
+    current: CurrentEditor,
+    form: Annotated[EditForm, Form()],
+) -> Response:
+    """Store what the user decides; the bank's own values stay beside it."""
+    try:
+        service.edit_transaction(
+            session, current.household_id, current.user_id, transaction_id, _edit(form)
+        )
+    except InvalidInputError as error:
+        return _detail(request, session, current, transaction_id, typed=form, error=error)
+    session.expire_all()  # the effective values are computed by the database
+    if is_fragment_request(request):
+        return _detail(request, session, current, transaction_id, saved=True)
+    return flashes.add(RedirectResponse(f"/transactions/{transaction_id}", _SEE_OTHER), "Saved.")
+
+
+def _list(
+    request: Request,
+    session: Session,
+    current: SignedIn,
+    asked: ListQuery,
+    names: Names,
+    *,
+    after: PageKey | None,
+    with_totals: bool = False,
+) -> HTMLResponse:
+    wanted = names.expand(asked.wanted)
+    page = _page(session, current, asked, names, after)
+    totals = None
+    if asked.has_errors:
+        totals = []
+    elif with_totals or not service.totals_take_long(session, current.household_id, wanted):
+        totals = service.totals(session, current.household_id, wanted)
+    view = views.transactions_view(asked, page, totals, names, after=after)
+    if request.headers.get("HX-Source", "").endswith("#filters"):
+        view = replace(view, is_from_form=True)
+    return render(
+        request,
+        page="transactions/list.html",
+        fragment="transactions/_table.html",
+        status=_UNPROCESSABLE if asked.has_errors else 200,
+        view=view,
+    )
+
+
+def _page(
+    session: Session, current: SignedIn, asked: ListQuery, names: Names, after: PageKey | None
+) -> TransactionPage:
+    """Return the rows; none while the filter cannot be read, since others would mislead."""
+    if asked.has_errors:
+        return TransactionPage((), None)
+    wanted = names.expand(asked.wanted)
+    return service.list_transactions(
+        session, current.household_id, wanted, after=after, limit=PAGE_SIZE
+    )
+
+
+def _detail(
+    request: Request,
+    session: Session,
+    current: SignedIn,
+    transaction_id: UUID,
+    *,
+    saved: bool = False,
+    typed: EditForm | None = None,
+    error: AppError | None = None,
+) -> HTMLResponse:
+    view = detail_view(
+        service.get_transaction(session, current.household_id, transaction_id),
+        _names(session, current.household_id),
+        reader_id=current.user_id,
+        saved=saved,
+        typed=typed,
+        error=error,
+    )
+    return render(
+        request,
+        page="transactions/detail.html",
+        fragment="transactions/_drawer.html",
+        status=error.status if error else 200,
+        view=view,
+    )
+
+
+def _names(session: Session, household_id: UUID) -> Names:
+    return Names(
+        accounts.list_names(session, household_id),
+        categories.list_categories(session, household_id),
+    )
+
+
+def _edit(form: EditForm) -> Edit:
+    """Read the form.
+
+    Raises:
+        InvalidInputError: A value is too long, or names no category.
+    """
+    if len(form.counterparty.strip()) > service.COUNTERPARTY_CHARACTERS_MAX:
+        raise InvalidInputError(
+            _too_long(service.COUNTERPARTY_CHARACTERS_MAX), field="counterparty"
+        )
+    if len(form.note.strip()) > service.NOTE_CHARACTERS_MAX:
+        raise InvalidInputError(_too_long(service.NOTE_CHARACTERS_MAX), field="note")
+    try:
+        category_id = UUID(form.category) if form.category else None
+    except ValueError:
+        raise InvalidInputError("There is no such category.", field="category_id") from None
+    return Edit(
+        given=_GIVEN, category_id=category_id, counterparty=form.counterparty, note=form.note
+    )
+
+
+def _too_long(characters_max: int) -> str:
+    return f"At most {characters_max:,} characters."

@@ -1,0 +1,132 @@
+"""/api/v1/auth: register, sign in, refresh, sign out, change the password."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.security import OAuth2PasswordRequestForm
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.features.users import service, sessions
+from app.features.users.current import CurrentUser, RequestClient, system_session
+from app.features.users.sessions import TokenPair
+
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+
+SystemSession = Annotated[Session, Depends(system_session, scope="function")]
+Password = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class Body(BaseModel):
+    """What a client sends; fields that nobody declared are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RegisterBody(Body):
+    """A new person."""
+
+    email: Annotated[str, Field(max_length=service.EMAIL_LENGTH_MAX)]
+    password: Password
+    name: Annotated[str, Field(max_length=service.NAME_LENGTH_MAX)] = ""
+
+
+class RefreshBody(Body):
+    """A refresh token that was not used yet."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class PasswordBody(Body):
+    """The password that is right now, and the one that shall be."""
+
+    current_password: Password
+    new_password: Password
+
+
+class Person(BaseModel):
+    """A person, as they may see themselves."""
+
+    user_id: UUID
+    household_id: UUID
+    email: str
+    name: str
+
+
+class Me(Person):
+    """The signed-in person and the household they work in."""
+
+    role: str
+    household_name: str
+    base_currency: str
+
+
+class Tokens(BaseModel):
+    """A pair of tokens (RFC 6749, section 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str = "bearer"  # noqa: S105  # the type's name
+    expires_in: int
+    """Seconds until the access token expires."""
+
+
+@router.post("/register", status_code=201)
+def register(body: RegisterBody, client: RequestClient) -> Person:
+    """Create a person with a household of their own."""
+    profile = service.register(body.email, body.password, body.name, address=client.address)
+    return Person(
+        user_id=profile.user_id,
+        household_id=profile.household_id,
+        email=profile.email,
+        name=profile.name,
+    )
+
+
+@router.post("/login")
+def login(form: Annotated[OAuth2PasswordRequestForm, Depends()], client: RequestClient) -> Tokens:
+    """Exchange an e-mail address (as `username`) and a password for tokens."""
+    return _tokens(sessions.sign_in_api(form.username, form.password, client))
+
+
+@router.post("/refresh")
+def refresh(body: RefreshBody, client: RequestClient) -> Tokens:
+    """Exchange a refresh token for a new pair; a token that comes twice ends its session."""
+    return _tokens(sessions.refresh(body.refresh_token, client))
+
+
+@router.post("/logout", status_code=204)
+def logout(current: CurrentUser, session: SystemSession) -> None:
+    """End the session: its access and refresh tokens are refused from now on."""
+    sessions.sign_out(session, current.household_id, current.actor)
+
+
+@router.post("/password", status_code=204)
+def change_password(body: PasswordBody, current: CurrentUser) -> None:
+    """Replace the password; all other sessions end."""
+    service.change_password(
+        current.user_id, body.current_password, body.new_password, actor=current.actor
+    )
+
+
+@router.get("/me")
+def read_me(current: CurrentUser) -> Me:
+    """Return the signed-in person and their household."""
+    return Me(
+        user_id=current.user_id,
+        household_id=current.household_id,
+        email=current.email,
+        name=current.name,
+        role=current.role,
+        household_name=current.household_name,
+        base_currency=current.base_currency,
+    )
+
+
+def _tokens(pair: TokenPair) -> Tokens:
+    return Tokens(
+        access_token=pair.access_token,
+        refresh_token=pair.refresh_token,
+        expires_in=pair.expires_in_seconds,
+    )

@@ -1,0 +1,195 @@
+"""Who asks: dependencies that give a route the signed-in person and their transaction."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import Depends
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from app.core import csrf, database, security, web
+from app.core.errors import ForbiddenError, UnauthorizedError
+from app.features.audit.service import Actor
+from app.features.users import sessions
+from app.features.users.repository import SessionRow
+from app.features.users.session_cache import cache
+from app.features.users.sessions import Client
+from app.ui import flashes
+from app.ui.filters import Formatting
+from app.ui.templating import PageContext, Viewer
+
+_documented_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The person who asks, and the household they work in."""
+
+    user_id: UUID
+    household_id: UUID
+    session_id: UUID
+    role: str
+    """`owner`, `member` or `viewer`."""
+    name: str
+    email: str
+    household_name: str
+    base_currency: str
+    """Totals over several currencies are shown in this one."""
+    preferences: Mapping[str, object]
+    """`theme`, `locale`, `timezone`, each only if chosen."""
+    csrf_token: str
+    """For forms; empty for API clients, which need none."""
+    address: str | None
+    """Network address of the request."""
+    alerts: int = 0
+    """How many connections need the user; at most a second old."""
+
+    @property
+    def actor(self) -> Actor:
+        """Return who did it, for the audit trail."""
+        return Actor(self.user_id, self.session_id, self.address)
+
+
+async def find_current_user(request: Request) -> SignedIn | None:
+    """Return who asks, or None; sets up the shell of the page on the way.
+
+    A bearer token, if there is one, is the only proof looked at: a cookie beside it does not
+    help a token that is not valid.
+
+    Raises:
+        UnauthorizedError: There is a bearer token and it is not valid.
+    """
+    token = csrf.bearer_token(request)
+    cookie = csrf.session_cookie(request) if token is None else None
+    if token is not None:
+        claims = security.read_access_token(token)
+        row = cache.find(claims.session_id)
+        if row is None:
+            row = await run_in_threadpool(sessions.find_by_id, claims.session_id)
+        if row is None or row.user_id != claims.user_id:
+            raise UnauthorizedError("This session has ended. Sign in again.", code="session_ended")
+    elif cookie is not None:
+        row = cache.find(security.hash_token(cookie))
+        if row is None:
+            row = await run_in_threadpool(sessions.find_by_cookie, cookie)
+    else:
+        row = None
+    if row is None:
+        return None
+    structlog.contextvars.bind_contextvars(user_id=str(row.user_id))
+    current = _signed_in(row, request, security.csrf_token(cookie) if cookie else "")
+    if cookie is not None:
+        request.state.page_context = _page_context(request, current)
+    return current
+
+
+async def require_current_user(
+    request: Request, _documented: Annotated[str | None, Depends(_documented_scheme)]
+) -> SignedIn:
+    """Return who asks.
+
+    Raises:
+        UnauthorizedError: Nobody is signed in: 401 for programs, the sign-in page for people.
+    """
+    current = await find_current_user(request)
+    if current is None:
+        raise UnauthorizedError("Sign in first.")
+    return current
+
+
+CurrentUser = Annotated[SignedIn, Depends(require_current_user)]
+"""The signed-in person; by cookie for pages, by bearer token or cookie for the API."""
+
+
+async def require_editor(current: CurrentUser) -> SignedIn:
+    """Return who asks, if they may change what the household owns.
+
+    Raises:
+        ForbiddenError: They may only look.
+    """
+    if current.role == "viewer":
+        raise ForbiddenError("You may look at this household, but not change it.")
+    return current
+
+
+CurrentEditor = Annotated[SignedIn, Depends(require_editor)]
+"""The signed-in person, for routes that write: a viewer gets 403."""
+
+
+async def greet_visitor(request: Request) -> SignedIn | None:
+    """Prepare a page for anybody: its forms get a CSRF token. Returns who asks, if known."""
+    current = await find_current_user(request)
+    if current is None:
+        token = csrf.token_for_visitor(request)
+        request.state.page_context = PageContext(
+            csrf_token=token, flashes=flashes.take(request), live=False
+        )
+    return current
+
+
+Visitor = Annotated[SignedIn | None, Depends(greet_visitor)]
+"""Whoever looks at a page that needs no signing in."""
+
+
+def household_session(current: CurrentUser) -> Iterator[Session]:
+    """Give a request the one transaction of its household; committed before the answer."""
+    with database.household_transaction(current.household_id) as session:
+        yield session
+
+
+# scope="function" commits before the answer leaves. With FastAPI's default scope the client
+# would have its 200 before the commit, and would keep it if the commit failed.
+HouseholdSession = Annotated[Session, Depends(household_session, scope="function")]
+"""The request's transaction, which sees the current household and nothing else."""
+
+
+def system_session(current: CurrentUser) -> Iterator[Session]:
+    """Give a request a transaction that crosses households: for a person's own record only."""
+    del current  # only for those who are signed in
+    with database.system_transaction() as session:
+        yield session
+
+
+def client_of(request: Request) -> Client:
+    """Return where the request comes from."""
+    return Client(web.client_address(request.scope), request.headers.get("user-agent"))
+
+
+RequestClient = Annotated[Client, Depends(client_of)]
+
+
+def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
+    return SignedIn(
+        user_id=row.user_id,
+        household_id=row.household_id,
+        session_id=row.session_id,
+        role=row.role,
+        name=row.name,
+        email=row.email,
+        household_name=row.household_name,
+        base_currency=row.base_currency,
+        preferences=row.preferences,
+        csrf_token=csrf_token,
+        address=web.client_address(request.scope),
+        alerts=row.alerts,
+    )
+
+
+def _page_context(request: Request, current: SignedIn) -> PageContext:
+    preferences = current.preferences
+    default = Formatting()
+    return PageContext(
+        viewer=Viewer(current.name, current.email, current.household_name),
+        csrf_token=current.csrf_token,
+        formatting=Formatting(
+            locale=str(preferences.get("locale") or default.locale),
+            timezone=str(preferences.get("timezone") or default.timezone),
+        ),
+        flashes=flashes.take(request),
+        alerts=current.alerts,
+    )

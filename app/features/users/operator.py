@@ -1,0 +1,71 @@
+"""What the operator of the server may do to people's accounts, from the command line."""
+
+from app.core import database, security
+from app.core.errors import InvalidInputError, NotFoundError
+from app.features.audit import service as audit
+from app.features.users import repository, service, sessions
+from app.features.users.service import Profile
+
+
+def create_user(email: str, password: str, name: str) -> Profile:
+    """Create a person with a household of their own, also where registration is closed.
+
+    Raises:
+        InvalidInputError: The address, the name or the password will not do.
+        ConflictError: The address has an account.
+    """
+    email = service.check_email(email)
+    name = service.check_name(name or email.partition("@")[0])
+    security.check_new_password(password, (email, name))
+    password_hash = security.hash_password(password)
+    with database.system_transaction() as session:
+        profile = service.create_user(session, email=email, password_hash=password_hash, name=name)
+        audit.record(session, profile.household_id, "user.created_by_operator")
+    return profile
+
+
+def get_person(email: str = "") -> Profile:
+    """Return the person with this address; without one, the only person there is.
+
+    Raises:
+        NotFoundError: The address has no account, or there is nobody yet.
+        InvalidInputError: No address was given, and there is more than one person.
+    """
+    with database.system_transaction() as session:
+        if email:
+            user = repository.find_user_by_email(session, service.email_key(email))
+            users = [user] if user else []
+        else:
+            users = repository.list_users(session, limit=2)
+        if not users:
+            raise NotFoundError("There is no account with this e-mail address.")
+        if len(users) > 1:
+            raise InvalidInputError("There is more than one person: name one by e-mail address.")
+        household_id = repository.find_first_household(session, users[0].id)
+    assert household_id is not None  # nobody is without a household
+    return Profile(users[0].id, users[0].email, users[0].name, household_id)
+
+
+def set_password(email: str, password: str) -> int:
+    """Give a person who forgot theirs a new password, and end all their sessions.
+
+    Returns:
+        How many sessions ended.
+
+    Raises:
+        NotFoundError: The address has no account.
+        InvalidInputError: The password will not do.
+    """
+    with database.system_transaction() as session:
+        user = repository.find_user_by_email(session, service.email_key(email))
+    if user is None:
+        raise NotFoundError("There is no account with this e-mail address.")
+    security.check_new_password(password, (user.email, user.name))
+    password_hash = security.hash_password(password)
+    with database.system_transaction() as session:
+        repository.update_user(session, user.id, {"password_hash": password_hash})
+        ended = sessions.end_all(session, user.id)
+        household_id = repository.find_first_household(session, user.id)
+        assert household_id is not None  # nobody is without a household
+        audit.record(session, household_id, "user.password_set_by_operator", object_id=user.id)
+    return ended

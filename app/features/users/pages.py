@@ -1,0 +1,296 @@
+"""Pages of people: signing in, registering, the start page, settings."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core import csrf, database, web
+from app.core.config import settings
+from app.core.errors import AppError, NotFoundError
+from app.features.users import preferences, service, sessions
+from app.features.users.current import (
+    CurrentUser,
+    HouseholdSession,
+    RequestClient,
+    SignedIn,
+    Visitor,
+    system_session,
+)
+from app.ui import flashes
+from app.ui.filters import DEFAULT_FORMATTING
+from app.ui.templating import THEME_COOKIE, render
+from app.ui.views.users import FirstRunView, RegisterView, SessionRow, SettingsView, SignInView
+
+router = APIRouter(include_in_schema=False)
+
+SystemSession = Annotated[Session, Depends(system_session, scope="function")]
+Text = Annotated[str, Form(max_length=1_000)]
+_SEE_OTHER = 303
+_THEME_SECONDS = 365 * 24 * 3600
+
+
+class ProfileForm(BaseModel):
+    """The profile form of the settings page."""
+
+    name: str = Field("", max_length=1_000)
+    household_name: str = Field("", max_length=1_000)
+    locale: str = Field("", max_length=100)
+    timezone: str = Field("", max_length=100)
+    base_currency: str = Field("", max_length=100)
+
+
+@router.get("/")
+def start(request: Request, current: CurrentUser, session: HouseholdSession) -> Response:
+    """Send the reader to their transactions, or show the ways to begin if there are none."""
+    if service.has_account(session, current.household_id):
+        return RedirectResponse("/transactions", _SEE_OTHER)
+    view = FirstRunView(practice_banks=settings.has_practice_banks, bytes_max=web.UPLOAD_BYTES_MAX)
+    return render(request, page="users/first_run.html", view=view)
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, visitor: Visitor, next: str = "") -> Response:
+    """Show the form, or go on if the reader is signed in already."""
+    if visitor is not None:
+        return RedirectResponse(_local_path(next), _SEE_OTHER)
+    return _sign_in_form(request, next_url=next)
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request,
+    _visitor: Visitor,
+    client: RequestClient,
+    email: Text = "",
+    password: Text = "",
+    next: Text = "",
+) -> Response:
+    """Sign in and go where the reader wanted to go."""
+    try:
+        opened = sessions.sign_in_browser(email, password, client)
+    except AppError as error:
+        return _sign_in_form(request, next_url=next, email=email, error=error)
+    response = RedirectResponse(_local_path(next), _SEE_OTHER)
+    return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
+
+
+@router.get("/register")
+def show_register(request: Request, visitor: Visitor) -> Response:
+    """Show the form, or go on if the reader is signed in already."""
+    if visitor is not None:
+        return RedirectResponse("/", _SEE_OTHER)
+    return _register_form(request)
+
+
+@router.post("/register")
+def register(
+    request: Request,
+    _visitor: Visitor,
+    client: RequestClient,
+    email: Text = "",
+    password: Text = "",
+    name: Text = "",
+) -> Response:
+    """Create the account and sign in."""
+    try:
+        service.register(email, password, name, address=client.address)
+        opened = sessions.sign_in_browser(email, password, client)
+    except AppError as error:
+        return _register_form(request, email=email, name=name, error=error)
+    response = RedirectResponse("/", _SEE_OTHER)
+    return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
+
+
+@router.post("/sign-out")
+def sign_out(current: CurrentUser, session: SystemSession) -> Response:
+    """End the session on the server, then take the cookie."""
+    sessions.sign_out(session, current.household_id, current.actor)
+    return csrf.delete_session_cookie(RedirectResponse("/sign-in", _SEE_OTHER))
+
+
+@router.get("/settings")
+def show_settings(request: Request, current: CurrentUser, session: SystemSession) -> HTMLResponse:
+    """Show profile, password, appearance and sessions."""
+    return _settings_page(request, current, session)
+
+
+@router.post("/settings/profile")
+def update_profile(
+    request: Request,
+    current: CurrentUser,
+    session: SystemSession,
+    form: Annotated[ProfileForm, Form()],
+) -> Response:
+    """Change names, formats and the currency of totals."""
+    try:
+        changes = service.ProfileChanges(**form.model_dump())
+        service.update_profile(session, current.household_id, changes, actor=current.actor)
+    except AppError as error:
+        return _settings_page(request, current, session, error=error, typed=form)
+    return _saved("Your settings were saved.")
+
+
+@router.post("/settings/password")
+def change_password(
+    request: Request,
+    current: CurrentUser,
+    current_password: Text = "",
+    new_password: Text = "",
+) -> Response:
+    """Replace the password; all other sessions end."""
+    try:
+        service.change_password(
+            current.user_id, current_password, new_password, actor=current.actor
+        )
+    except AppError as error:
+        # No transaction is open while a password is hashed, so the page opens its own.
+        with database.system_transaction() as session:
+            return _settings_page(request, current, session, error=error)
+    return _saved("Your password was changed. You were signed out everywhere else.")
+
+
+@router.post("/settings/appearance")
+def update_appearance(
+    request: Request, current: CurrentUser, session: SystemSession, theme: Text = ""
+) -> Response:
+    """Choose light, dark or what the system says."""
+    try:
+        service.update_theme(session, current.household_id, theme, actor=current.actor)
+    except AppError as error:
+        return _settings_page(request, current, session, error=error)
+    return _set_theme(_saved("Your choice was saved."), theme)
+
+
+@router.post("/settings/sessions/end")
+def end_session(current: CurrentUser, session: SystemSession, session_id: Text = "") -> Response:
+    """Sign out another browser or program, or all `others`."""
+    if session_id == "others":
+        sessions.end_others(session, current.household_id, actor=current.actor)
+        return _saved("You were signed out everywhere else.")
+    sessions.end(session, current.household_id, _read_id(session_id), actor=current.actor)
+    return _saved("That session was signed out.")
+
+
+def _sign_in_form(
+    request: Request, *, next_url: str, email: str = "", error: AppError | None = None
+) -> HTMLResponse:
+    view = SignInView(
+        email=email,
+        next_url=_local_path(next_url),
+        error=error.message if error else "",
+        can_register=settings.REGISTRATION_OPEN,
+    )
+    return _form(request, "users/sign_in.html", view, error)
+
+
+def _register_form(
+    request: Request, *, email: str = "", name: str = "", error: AppError | None = None
+) -> HTMLResponse:
+    view = RegisterView(
+        name=name,
+        email=email,
+        errors=_errors(error),
+        password_characters_min=settings.PASSWORD_LENGTH_MIN,
+    )
+    return _form(request, "users/register.html", view, error)
+
+
+def _settings_page(
+    request: Request,
+    current: SignedIn,
+    session: Session,
+    *,
+    error: AppError | None = None,
+    typed: ProfileForm | None = None,
+) -> HTMLResponse:
+    chosen = current.preferences
+    view = SettingsView(
+        name=typed.name if typed else current.name,
+        email=current.email,
+        household_name=typed.household_name if typed else current.household_name,
+        locale=typed.locale if typed else str(chosen.get("locale") or DEFAULT_FORMATTING.locale),
+        timezone=(
+            typed.timezone if typed else str(chosen.get("timezone") or DEFAULT_FORMATTING.timezone)
+        ),
+        base_currency=typed.base_currency if typed else current.base_currency,
+        theme=str(chosen.get("theme") or ""),
+        locales=tuple(preferences.LOCALES.items()),
+        timezones=tuple((name, name.replace("_", " ")) for name in preferences.list_timezones()),
+        currencies=tuple((code, code) for code in preferences.CURRENCIES),
+        sessions=tuple(
+            SessionRow(
+                session_id=str(row.id),
+                description=preferences.describe_user_agent(row.user_agent),
+                last_seen_at=row.seen_at,
+                is_current=row.is_current,
+            )
+            for row in sessions.list_own(session, actor=current.actor)
+        ),
+        errors=_errors(error),
+        password_characters_min=settings.PASSWORD_LENGTH_MIN,
+    )
+    return _form(request, "users/settings.html", view, error, section="settings")
+
+
+def _form(
+    request: Request, page: str, view: object, error: AppError | None, *, section: str = ""
+) -> HTMLResponse:
+    return render(
+        request,
+        page=page,
+        status=error.status if error else 200,
+        headers=_retry_after(error),
+        view=view,
+        section=section,
+    )
+
+
+def _errors(error: AppError | None) -> dict[str, str]:
+    return {error.field or "form": error.message} if error else {}
+
+
+def _saved(message: str) -> RedirectResponse:
+    return flashes.add(RedirectResponse("/settings", _SEE_OTHER), message)
+
+
+def _set_theme(response: RedirectResponse, theme: str) -> RedirectResponse:
+    if not theme:
+        response.delete_cookie(THEME_COOKIE, samesite="lax")
+        return response
+    # Readable by our script, which offers the same choice in the menu.
+    response.set_cookie(
+        THEME_COOKIE, theme, max_age=_THEME_SECONDS, secure=settings.is_https, samesite="lax"
+    )
+    return response
+
+
+def _read_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFoundError("There is no such session.") from None
+
+
+def _retry_after(error: AppError | None) -> dict[str, str]:
+    if error is None or error.retry_after_seconds is None:
+        return {}
+    return {"Retry-After": str(error.retry_after_seconds)}
+
+
+def _local_path(target: str) -> str:
+    """Return where to go after signing in: a path of this server, never another one.
+
+    Browsers read a backslash as a slash and skip control characters, so both are refused.
+    """
+    is_plain = target.isprintable() and "\\" not in target
+    if not is_plain or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or parts.path.startswith("/sign-"):
+        return "/"
+    return target

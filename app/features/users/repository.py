@@ -1,0 +1,257 @@
+"""SQL of people and their sessions; every session here crosses households."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, ScalarSelect, delete, exists, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.orm import Session
+
+from app.models import Account, Household, Item, Membership, RefreshToken, User, UserSession
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session that lives, with the person and the household it works for."""
+
+    session_id: UUID
+    kind: str
+    expires_at: dt.datetime
+    seen_at: dt.datetime
+    user_id: UUID
+    email: str
+    name: str
+    preferences: Mapping[str, object]
+    household_id: UUID
+    household_name: str
+    base_currency: str
+    role: str
+    alerts: int
+    """How many of the household's connections need the user."""
+
+
+def insert_user(session: Session, values: dict[str, object]) -> bool:
+    """Insert a user; False if the address is taken."""
+    statement = (
+        insert_or(User).values(**values).on_conflict_do_nothing(index_elements=["email_key"])
+    )
+    return session.scalar(statement.returning(User.id)) is not None
+
+
+def insert_household(session: Session, household_id: UUID, name: str, owner_id: UUID) -> None:
+    """Insert a household with its first member."""
+    session.execute(insert(Household).values(id=household_id, name=name))
+    session.execute(
+        insert(Membership).values(household_id=household_id, user_id=owner_id, role="owner")
+    )
+
+
+def find_user_by_email(session: Session, email_key: str) -> User | None:
+    """Find a user by case-folded address."""
+    return session.scalar(select(User).where(User.email_key == email_key))
+
+
+def list_users(session: Session, *, limit: int) -> list[User]:
+    """Return people, those who came first before the others."""
+    return list(session.scalars(select(User).order_by(User.id).limit(limit)))
+
+
+def find_user(session: Session, user_id: UUID) -> User | None:
+    """Find a user by id."""
+    return session.scalar(select(User).where(User.id == user_id))
+
+
+def update_user(session: Session, user_id: UUID, values: Mapping[str, object]) -> None:
+    """Overwrite columns of a user."""
+    session.execute(update(User).where(User.id == user_id).values(**values))
+
+
+def find_first_household(session: Session, user_id: UUID) -> UUID | None:
+    """Return the household the user joined first."""
+    return session.scalar(
+        select(Membership.household_id)
+        .where(Membership.user_id == user_id)
+        .order_by(Membership.created_at, Membership.household_id)
+        .limit(1)
+    )
+
+
+def get_household(session: Session, household_id: UUID) -> Household:
+    """Return a household that exists."""
+    return session.scalars(select(Household).where(Household.id == household_id)).one()
+
+
+def update_household(session: Session, household_id: UUID, values: Mapping[str, object]) -> None:
+    """Overwrite columns of a household."""
+    session.execute(update(Household).where(Household.id == household_id).values(**values))
+
+
+def get_role(session: Session, household_id: UUID, user_id: UUID) -> str:
+    """Return the role of a member."""
+    statement = select(Membership.role).where(
+        Membership.household_id == household_id, Membership.user_id == user_id
+    )
+    return session.scalars(statement).one()
+
+
+def has_account(session: Session, household_id: UUID) -> bool:
+    """Tell whether the household has any account yet."""
+    return bool(session.scalar(select(exists().where(Account.household_id == household_id))))
+
+
+def insert_session(session: Session, values: dict[str, object]) -> None:
+    """Insert a session."""
+    session.execute(insert(UserSession).values(**values))
+
+
+def find_live_session(
+    session: Session,
+    *,
+    token_hash: bytes | None = None,
+    session_id: UUID | None = None,
+    now: dt.datetime,
+    browser_seen_after: dt.datetime,
+) -> SessionRow | None:
+    """Find a session that has neither ended nor expired nor idled out, by cookie or by id."""
+    key = (
+        UserSession.id == session_id if token_hash is None else UserSession.token_hash == token_hash
+    )
+    statement = (
+        select(
+            UserSession.id,
+            UserSession.kind,
+            UserSession.expires_at,
+            UserSession.seen_at,
+            User.id,
+            User.email,
+            User.name,
+            User.preferences,
+            Household.id,
+            Household.name,
+            Household.base_currency,
+            Membership.role,
+            _connections_in_trouble(),
+        )
+        .join(User, User.id == UserSession.user_id)
+        .join(Household, Household.id == UserSession.household_id)
+        .join(
+            Membership,
+            (Membership.household_id == UserSession.household_id)
+            & (Membership.user_id == UserSession.user_id),
+        )
+        .where(
+            key,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > now,
+            (UserSession.kind == "api") | (UserSession.seen_at > browser_seen_after),
+            User.disabled_at.is_(None),
+        )
+    )
+    row = session.execute(statement).one_or_none()
+    return SessionRow(*tuple(row)) if row is not None else None
+
+
+def _connections_in_trouble() -> ScalarSelect[int]:
+    """Count what every page tells of, in the one statement that every page needs anyway."""
+    return (
+        select(func.count())
+        .where(
+            Item.household_id == UserSession.household_id,
+            Item.unlinked_at.is_(None),
+            Item.state != "good",
+        )
+        .correlate(UserSession)
+        .scalar_subquery()
+    )
+
+
+def touch_session(session: Session, session_id: UUID, now: dt.datetime) -> None:
+    """Note that the session was used."""
+    session.execute(update(UserSession).where(UserSession.id == session_id).values(seen_at=now))
+
+
+def list_live_sessions(
+    session: Session, user_id: UUID, *, now: dt.datetime, limit: int
+) -> Sequence[UserSession]:
+    """Read the user's sessions that have not ended, last used first."""
+    statement = (
+        select(UserSession)
+        .where(
+            UserSession.user_id == user_id,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > now,
+        )
+        .order_by(UserSession.seen_at.desc(), UserSession.id)
+        .limit(limit)
+    )
+    return session.scalars(statement).all()
+
+
+def end_sessions(
+    session: Session,
+    *,
+    now: dt.datetime,
+    user_id: UUID | None = None,
+    only: UUID | None = None,
+    all_but: UUID | None = None,
+) -> Sequence[UUID]:
+    """End the sessions that fit; return the ids of those that had not ended before."""
+    statement = update(UserSession).where(UserSession.ended_at.is_(None)).values(ended_at=now)
+    if user_id is not None:
+        statement = statement.where(UserSession.user_id == user_id)
+    if only is not None:
+        statement = statement.where(UserSession.id == only)
+    if all_but is not None:
+        statement = statement.where(UserSession.id != all_but)
+    assert user_id is not None or only is not None, "would end everybody's sessions"
+    return session.scalars(statement.returning(UserSession.id)).all()
+
+
+def insert_refresh_token(
+    session: Session, token_hash: bytes, session_id: UUID, expires_at: dt.datetime
+) -> None:
+    """Insert a refresh token of a session."""
+    session.execute(
+        insert(RefreshToken).values(
+            token_hash=token_hash, session_id=session_id, expires_at=expires_at
+        )
+    )
+
+
+def use_refresh_token(session: Session, token_hash: bytes, now: dt.datetime) -> UUID | None:
+    """Use the token up; return its session, or None if it is not there to be used.
+
+    One statement, so that of two that come at once exactly one succeeds.
+    """
+    statement = (
+        update(RefreshToken)
+        .where(
+            RefreshToken.token_hash == token_hash,
+            RefreshToken.used_at.is_(None),
+            RefreshToken.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(RefreshToken.session_id)
+    )
+    return session.scalar(statement)
+
+
+def find_used_token_session(session: Session, token_hash: bytes) -> UserSession | None:
+    """Return the session of a refresh token that was used before."""
+    statement = (
+        select(UserSession)
+        .join(RefreshToken, RefreshToken.session_id == UserSession.id)
+        .where(RefreshToken.token_hash == token_hash, RefreshToken.used_at.is_not(None))
+    )
+    return session.scalar(statement)
+
+
+def delete_ended(session: Session, before: dt.datetime) -> int:
+    """Delete sessions that ended or expired before, and with them their refresh tokens."""
+    statement = delete(UserSession).where(
+        func.least(UserSession.ended_at, UserSession.expires_at) < before
+    )
+    return cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount

@@ -1,0 +1,13 @@
+"""Tasks of people: forget what no longer matters."""
+
+from celery import shared_task
+
+from app.core.database import system_transaction
+from app.features.users import service
+
+
+@shared_task(name="users.forget_old")
+def forget_old() -> None:
+    """Delete sessions that ended long ago and limiter buckets that are full again."""
+    with system_transaction() as session:
+        service.forget_old(session)

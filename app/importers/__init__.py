@@ -1,0 +1,1 @@
+"""Bank files in, domain records out; no session, no model, no network."""

@@ -1,0 +1,114 @@
+"""The web application: `uvicorn app.main:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from app.core import csrf, web
+from app.core.config import settings
+from app.core.database import engine
+from app.core.errors import AppError
+from app.core.logging import configure_logging
+from app.core.problems import RESPONSES, Problems
+from app.features.accounts import api as accounts_api
+from app.features.accounts import pages as accounts_pages
+from app.features.connections import api as connections_api
+from app.features.connections import pages as connections_pages
+from app.features.connections import providers, webhooks
+from app.features.imports import api as imports_api
+from app.features.imports import pages as imports_pages
+from app.features.live import pages as live_pages
+from app.features.live.shutdown import streams_end_with_the_server
+from app.features.operations import api as operations_api
+from app.features.operations import pages as operations_pages
+from app.features.transactions import api as transactions_api
+from app.features.transactions import pages as transactions_pages
+from app.features.users import api as users_api
+from app.features.users import pages as users_pages
+from app.features.users.current import find_current_user
+from app.ui import assets, templating
+
+ROUTERS = [
+    # Routers are asked in this order whether a path is theirs: the most used first.
+    transactions_api.router,
+    transactions_pages.router,
+    operations_api.router,
+    users_api.router,
+    users_pages.router,
+    accounts_api.router,
+    accounts_pages.router,
+    connections_api.router,
+    connections_pages.router,
+    webhooks.router,
+    imports_api.router,
+    imports_pages.router,
+    live_pages.router,
+]
+"""Every feature's routes; a router carries its whole prefix itself."""
+
+
+def create_app() -> FastAPI:
+    """Return the web application, with every route and every guard."""
+    configure_logging()
+    providers.configure()
+    problems = Problems(_render_page, find_current_user)
+    app = FastAPI(
+        title="Financial Transaction Aggregator",
+        version="0.1.0",
+        description="Every account, every transaction, every number proven.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.DOCS_ENABLED else None,
+        dependencies=[Depends(csrf.check_csrf)],
+        responses=RESPONSES,
+        generate_unique_id_function=_operation_id,
+        lifespan=_lifespan,
+        # The outermost first.
+        middleware=[
+            Middleware(web.ForwardedHeaders),
+            Middleware(web.SecurityHeaders),
+            Middleware(web.RequestEdge, render_error=problems.respond_unexpected),
+            Middleware(web.TrustedHosts, refuse=problems.respond),
+            Middleware(web.BodyLimit, refuse=problems.respond),
+        ],
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.DOCS_ENABLED:
+        app.include_router(operations_pages.router)
+    app.mount(assets.MOUNT_PATH, assets.static_assets)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    # As many threads as connections: with more, all threads can wait for connections that
+    # only a further thread could give back.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = settings.DATABASE_POOL_SIZE
+    async with streams_end_with_the_server():
+        yield
+    engine.dispose()
+
+
+def _render_page(request: Request, error: AppError, request_id: str) -> Response:
+    return templating.render_problem(
+        request,
+        status=error.status,
+        message=error.message,
+        retry_after_seconds=error.retry_after_seconds,
+        reference=request_id,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+app = create_app()

@@ -1,0 +1,131 @@
+"""People, households, and the sessions by which we know who asks."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, CreatedAt, Id, Instant, owned_by_household
+
+
+class Household(Base):
+    """The tenant: the people who look at the same money."""
+
+    __tablename__ = "households"
+
+    id: Mapped[Id]
+    name: Mapped[str]
+    base_currency: Mapped[str] = mapped_column(server_default="USD")
+    """Totals over several currencies are shown in this one."""
+    created_at: Mapped[CreatedAt]
+
+
+class HouseholdKey(Base):
+    """The household's data key, wrapped; without this row its sealed values never open again."""
+
+    __tablename__ = "household_keys"
+    __table_args__ = (owned_by_household(),)
+
+    household_id: Mapped[Id]
+    wrapped_key: Mapped[bytes]
+    key_id: Mapped[str]
+    """Which key of ENCRYPTION_KEYS wraps it."""
+    created_at: Mapped[CreatedAt]
+
+
+class User(Base):
+    """A person who can sign in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id]
+    email: Mapped[str]
+    """As typed; for showing and for mail."""
+    email_key: Mapped[str] = mapped_column(unique=True)
+    """Case-folded; what signing in compares."""
+    name: Mapped[str]
+    password_hash: Mapped[str]
+    preferences: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    """Theme, locale, time zone."""
+    disabled_at: Mapped[Instant | None]
+    created_at: Mapped[CreatedAt]
+
+
+class Membership(Base):
+    """A user's role in a household."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        owned_by_household(),
+        CheckConstraint("role IN ('owner', 'member', 'viewer')", name="role"),
+        Index(None, "user_id"),
+    )
+
+    household_id: Mapped[Id]
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    role: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class UserSession(Base):
+    """One signed-in browser or API client; ending it ends every token that names it."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (Index(None, "user_id"), Index(None, "expires_at"))
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    household_id: Mapped[UUID] = mapped_column(ForeignKey("households.id", ondelete="CASCADE"))
+    """The household it works in."""
+    kind: Mapped[str]
+    """`browser` or `api`."""
+    token_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of a browser's cookie; None for API clients."""
+    created_at: Mapped[CreatedAt]
+    seen_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    ended_at: Mapped[Instant | None]
+    address: Mapped[str | None]
+    user_agent: Mapped[str | None]
+
+
+class RefreshToken(Base):
+    """A one-time token for a new access token; using it twice ends its session."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index(None, "session_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"))
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+
+
+class AttemptBucket(Base):
+    """A token bucket of attempts (signing in, registering), keyed by a hash of who tries."""
+
+    __tablename__ = "attempt_buckets"
+
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    tokens: Mapped[float]
+    """Attempts left; a count, not money."""
+    updated_at: Mapped[Instant]
+
+
+class AuditEvent(Base):
+    """Who did what, written in the transaction that did it."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (owned_by_household(),)
+
+    household_id: Mapped[Id]
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_user_id: Mapped[UUID | None]
+    session_id: Mapped[UUID | None]
+    address: Mapped[str | None]
+    action: Mapped[str]
+    """A constant such as `item.unlinked`."""
+    object_id: Mapped[str | None]
+    details: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")

@@ -1,0 +1,1 @@
+"""A bank simulator: a separate ASGI app that speaks Plaid's API; see README.md."""

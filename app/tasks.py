@@ -1,0 +1,56 @@
+"""The worker's entry: `celery -A app.tasks worker` and `celery -A app.tasks beat`."""
+
+import structlog
+from celery import Task
+from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun
+
+from app.core.celery import celery as app
+from app.core.logging import configure_logging
+
+app.conf.beat_schedule = {
+    # An expired message does no harm: what is due stands in PostgreSQL.
+    "schedule-due-syncs": {
+        "task": "connections.schedule_due_syncs",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "clean-up-connections": {
+        "task": "connections.clean_up",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+    "forget-old-sessions": {
+        "task": "users.forget_old",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+}
+
+
+@celeryd_init.connect
+def _load_tasks(**_: object) -> None:
+    """Load what the tasks need in the worker alone: beat only sends their names."""
+    # Importing registers them.
+    from app.features.connections import providers, tasks  # noqa: F401, PLC0415
+    from app.features.users import tasks as users  # noqa: F401, PLC0415
+
+    providers.configure()
+
+
+@setup_logging.connect
+def _configure_logging(**_: object) -> None:
+    """Write Celery's own logs as ours; a receiver of this signal keeps Celery from its own way."""
+    configure_logging()
+
+
+@task_prerun.connect
+def _bind_task(task_id: str, task: Task, **_: object) -> None:
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@task_postrun.connect
+def _forget_task(**_: object) -> None:
+    structlog.contextvars.clear_contextvars()
+
+
+__all__ = ["app"]

@@ -1,0 +1,253 @@
+"""The pages with invented data, for those who design them: `python -m app.ui.preview`.
+
+Nothing is stored, nobody signs in; never part of the application.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlencode
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from app.ui import preview_data as data
+from app.ui.assets import MOUNT_PATH, static_assets
+from app.ui.filters import Formatting
+from app.ui.templating import (
+    Flash,
+    PageContext,
+    Viewer,
+    environment,
+    is_fragment_request,
+    render,
+    render_problem,
+)
+from app.ui.views.connections import ProgressView
+from app.ui.views.transactions import Chip, FilterForm
+from app.ui.views.users import FirstRunView, RegisterView, SignInView
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "font-src 'self'; manifest-src 'self'"
+)
+DEFAULT_PORT = 8790
+EVENT_SECONDS = 15
+_FILTER_NAMES = (
+    "search", "account", "category", "direction", "pending", "date_from", "date_to",
+    "amount_min", "amount_max",
+)  # fmt: skip
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+async def add_shell(request: Request, call_next: Next) -> Response:
+    """Sign an invented person in, reload what was edited, and send the real policy."""
+    if request.app.state.reload and not request.url.path.startswith(MOUNT_PATH):
+        static_assets.reload()
+        environment.globals["ui"] = environment.get_template("_macros.html").module
+    signed_in = request.url.path not in ("/sign-in", "/register")
+    flashes = (
+        (Flash("Your settings were saved.", "success"),) if "saved" in request.url.query else ()
+    )
+    request.state.page_context = PageContext(
+        viewer=Viewer("Ada Winter", "ada@example.com", "Winter & Sommer") if signed_in else None,
+        csrf_token="preview",  # noqa: S106 - nothing to protect here
+        formatting=Formatting(request.query_params.get("locale", "en_US"), "Europe/Berlin"),
+        flashes=flashes,
+        alerts=1,
+    )
+    response = await call_next(request)
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def home(request: Request) -> Response:
+    """List what can be looked at."""
+    return render(request, page="preview/home.html")
+
+
+def components(request: Request) -> Response:
+    """Show every macro."""
+    return render(request, page="preview/components.html")
+
+
+def sign_in(request: Request) -> Response:
+    """Show the sign-in page, with an error after a POST."""
+    error = "E-mail and password do not match." if request.method == "POST" else ""
+    view = SignInView("ada@example.com", error=error, demo_email="demo@example.com",
+                      demo_password="a sentence you can remember")  # noqa: S106 # fmt: skip
+    return render(request, page="users/sign_in.html", status=422 if error else 200, view=view)
+
+
+def register(request: Request) -> Response:
+    """Show the registration page, with an error after a POST."""
+    errors = {"password": "This password is too easy to guess."} if request.method == "POST" else {}
+    return render(request, page="users/register.html", view=RegisterView("Ada", "a@b.c", errors))
+
+
+def welcome(request: Request) -> Response:
+    """Show the first run."""
+    return render(request, page="users/first_run.html", view=FirstRunView(practice_banks=True))
+
+
+def settings(request: Request) -> Response:
+    """Show the settings."""
+    view = data.settings_view(request.cookies.get("theme", ""))
+    return render(request, page="users/settings.html", section="settings", view=view)
+
+
+def connections(request: Request) -> Response:
+    """Show connections in every state, or none."""
+    view = data.connections_view()
+    if "empty" in request.query_params:
+        view = type(view)((), practice_banks=True)
+    return render(request, page="connections/list.html", view=view)
+
+
+def connection(request: Request) -> Response:
+    """Answer one card."""
+    wanted = request.path_params["id"]
+    cards = {card.connection_id: card for card in data.connections_view().connections}
+    if wanted not in cards:
+        return render_problem(request, status=404, message="There is no such connection.")
+    return render(request, page="connections/_connection.html", connection=cards[wanted])
+
+
+def linked(request: Request) -> Response:
+    """Show the progress of a first sync."""
+    state = request.query_params.get("state", "running")
+    view = ProgressView("heron", "First Heron Bank", state, "Reading transactions", 2, 640,
+                        "The bank closed the line.", data.all_rows()[-1].date)  # fmt: skip
+    return render(
+        request, page="connections/linked.html", fragment="connections/_progress.html", view=view
+    )
+
+
+def accounts(request: Request) -> Response:
+    """Show accounts, or none."""
+    view = data.accounts_view(empty="empty" in request.query_params)
+    return render(request, page="accounts/list.html", fragment="accounts/_groups.html", view=view)
+
+
+def transactions(request: Request) -> Response:
+    """Show the list, answer a filter with the table and a cursor with rows."""
+    values = {name: request.query_params.get(name, "") for name in _FILTER_NAMES}
+    used = {name: value for name, value in values.items() if value}
+    url = "/transactions" + (f"?{urlencode(used)}" if used else "")
+    chips = tuple(
+        Chip(f"{name.replace('_', ' ')}: {value}", f"/transactions?{urlencode(rest)}")
+        for name, value in used.items()
+        for rest in [{other: text for other, text in used.items() if other != name}]
+    )
+    after = int(request.query_params.get("after", "0"))
+    view = data.transactions_view(FilterForm(**values, errors={}), chips, after, url)
+    if after and is_fragment_request(request):
+        return render(request, page="transactions/_rows.html", rows=view.rows)
+    return render(
+        request, page="transactions/list.html", fragment="transactions/_table.html", view=view
+    )
+
+
+def transaction(request: Request) -> Response:
+    """Show the drawer, and say that it was saved after a POST."""
+    view = data.detail(request.path_params["id"], saved=request.method == "POST")
+    if view is None:
+        return render_problem(request, status=404, message="There is no such transaction.")
+    return render(
+        request, page="transactions/detail.html", fragment="transactions/_drawer.html", view=view
+    )
+
+
+def imports(request: Request) -> Response:
+    """Show the start of an import; a POST goes on to the preview."""
+    if request.method == "POST":
+        return RedirectResponse("/imports/preview", status_code=303)
+    return render(request, page="imports/start.html", view=data.start_view())
+
+
+def import_preview(request: Request) -> Response:
+    """Show the preview of a file."""
+    view = data.preview_view()
+    return render(request, page="imports/preview.html", fragment="imports/_preview.html", view=view)
+
+
+def import_result(request: Request) -> Response:
+    """Show the result of an import."""
+    return render(request, page="imports/result.html", view=data.result_view())
+
+
+def problem(request: Request) -> Response:
+    """Show an error page."""
+    status = int(request.path_params["status"])
+    return render_problem(
+        request,
+        status=status,
+        message="The page you asked for is not here, or not yours to see.",
+        retry_after_seconds=30 if status in (429, 503) else None,
+        reference="0198c3f2",
+    )
+
+
+async def events(_request: Request) -> Response:
+    """Send an invented event now and then, until the reader leaves."""
+
+    async def stream() -> AsyncIterator[str]:
+        yield "retry: 3000\n\n"
+        while True:
+            await asyncio.sleep(EVENT_SECONDS)
+            for event in ({"name": "transactions"}, {"name": "sync", "id": "tern"}):
+                yield f"data: {json.dumps(event)}\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+def back(request: Request) -> Response:
+    """Take any other form and go back."""
+    return RedirectResponse(request.headers.get("referer", "/"), status_code=303)
+
+
+def create_app(*, reload: bool = False) -> Starlette:
+    """Return the preview; with `reload` templates and styles are read anew for each page."""
+    both = ["GET", "POST"]
+    app = Starlette(
+        routes=[
+            Route("/", home),
+            Route("/components", components),
+            Route("/sign-in", sign_in, methods=both),
+            Route("/register", register, methods=both),
+            Route("/welcome", welcome),
+            Route("/settings", settings),
+            Route("/connections", connections),
+            Route("/connections/{id}", connection),
+            Route("/connections/{id}/progress", linked),
+            Route("/connections/{id}/sync", connection, methods=["POST"]),
+            Route("/accounts", accounts),
+            Route("/transactions", transactions),
+            Route("/transactions/{id}", transaction, methods=both),
+            Route("/imports", imports, methods=both),
+            Route("/imports/preview", import_preview),
+            Route("/imports/1/layout", import_preview, methods=["POST"]),
+            Route("/imports/{id}", import_result),
+            Route("/problems/{status:int}", problem),
+            Route("/events", events),
+            Route("/{rest:path}", back, methods=["POST"]),
+            Mount(MOUNT_PATH, static_assets),
+        ],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=add_shell)],
+    )
+    app.state.reload = reload
+    environment.auto_reload = reload
+    return app
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_PORT
+    uvicorn.run(create_app(reload=True), host="127.0.0.1", port=port, log_level="warning")

@@ -1,0 +1,1 @@
+"""What each template expects: pages fill these, templates read nothing else (as `view`)."""

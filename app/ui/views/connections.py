@@ -1,0 +1,113 @@
+"""What the pages of connections show."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAccount:
+    """One account of a connection."""
+
+    name: str
+    mask: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRunRow:
+    """One attempt to bring a connection up to date."""
+
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    trigger: str
+    """In plain words: "Bank's notice", "Schedule", "You"."""
+    state: str
+    """running, done, failed or lost."""
+    added: int = 0
+    modified: int = 0
+    removed: int = 0
+    rejected: int = 0
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCard:
+    """connections/_connection.html, also answered alone by GET /connections/{id}.
+
+    Its forms: POST /connections/{id}/sync, /connections/{id}/repair, /connections/{id}/unlink.
+    It asks for itself again on the live event `sync` with this id.
+    """
+
+    connection_id: str
+    institution_name: str
+    provider_name: str
+    state: str
+    """good, syncing, stale, expiring, needs_user or dead."""
+    state_words: str
+    """One sentence: what is the matter and what to do, or that all is well."""
+    institution_seen_at: dt.datetime | None
+    """When the provider last reached the bank: how fresh the data are."""
+    synced_at: dt.datetime | None
+    next_sync_at: dt.datetime | None
+    accounts: tuple[LinkedAccount, ...] = ()
+    runs: tuple[SyncRunRow, ...] = ()
+    rows_so_far: int = 0
+    """While syncing: transactions read in this run."""
+    transactions: int = 0
+    """In the ledger from this connection; named when unlinking."""
+    can_share_accounts: bool = False
+    """The bank has accounts that were not shared yet: repairing offers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsView:
+    """connections/list.html; linking is POST /connections/link, answered by a redirect."""
+
+    connections: tuple[ConnectionCard, ...]
+    practice_banks: bool = False
+    """No provider keys are set: linking opens the simulator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressView:
+    """connections/linked.html and its fragment connections/_progress.html.
+
+    GET /connections/{id}/progress answers the fragment; it asks again every two seconds and on
+    the live event `sync` with this id, until `state` is done or failed.
+    """
+
+    connection_id: str
+    institution_name: str
+    state: str
+    """waiting, running, done or failed."""
+    stage_words: str
+    """Such as "Reading transactions"."""
+    accounts: int = 0
+    transactions: int = 0
+    error_message: str = ""
+    oldest: dt.date | None = None
+    """The day of the oldest transaction read so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnView:
+    """connections/link.html, which leads on to the provider's own page.
+
+    A form may not be redirected to another origin (form-action 'self'), a page may.
+    """
+
+    url: str
+    host: str
+    """Where it leads, for the reader to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnView:
+    """connections/returned.html: back from the provider, and not connected (yet)."""
+
+    state: str
+    """open (not finished), finishing (being connected this moment) or ended."""
+    message: str = ""
+    """What the provider told the user, if anything went wrong there."""
+    continue_url: str = ""
+    """Where to go on; "" when only starting anew helps."""

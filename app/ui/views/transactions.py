@@ -1,0 +1,182 @@
+"""What the list of transactions and the drawer show; negative is money out."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.domain.money import Money
+
+Options = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """One row; also answered alone, inside the drawer's answer, after an edit."""
+
+    transaction_id: str
+    date: dt.date
+    name: str
+    """The counterparty, else the description."""
+    description: str
+    """The institution's text; "" if it says no more than the name."""
+    category: str
+    """"" for none."""
+    account_name: str
+    amount: Money
+    pending: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The transactions of one day, newest day first."""
+
+    date: dt.date
+    rows: tuple[TransactionRow, ...]
+    sums: tuple[Money, ...] = ()
+    """The day's net in each currency; empty where the day is not complete on this page."""
+    is_continued: bool = False
+    """The day began on the page before: no second heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsView:
+    """transactions/_rows.html: what GET /transactions?after=CURSOR answers to htmx."""
+
+    days: tuple[Day, ...]
+    next_url: str = ""
+    """/transactions with the same filter and the next cursor; "" at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotals:
+    """What the filter sums to in one currency."""
+
+    money_in: Money
+    money_out: Money
+    """Negative."""
+    net: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsView:
+    """transactions/_totals.html."""
+
+    count: int
+    by_currency: tuple[CurrencyTotals, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One part of the filter in words, and the address of the list without it."""
+
+    label: str
+    remove_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilterForm:
+    """The filter as typed; every value is a text, "" for none."""
+
+    search: str = ""
+    account: str = ""
+    category: str = ""
+    direction: str = ""
+    """"", in or out."""
+    pending: str = ""
+    """"", yes or no."""
+    date_from: str = ""
+    date_to: str = ""
+    amount_min: str = ""
+    amount_max: str = ""
+    """Amounts are compared without their sign."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether something beside the search is set."""
+        names = set(self.__slots__) - {"search", "errors"}
+        return bool(self.errors) or any(getattr(self, name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionsView:
+    """transactions/list.html, and its fragment transactions/_table.html without a cursor."""
+
+    filter: FilterForm
+    accounts: Options
+    categories: Options
+    """Value "none" finds what has no category."""
+    chips: tuple[Chip, ...]
+    totals: TotalsView | None
+    """None where they cost so much that the page asks for them once it is shown."""
+    rows: RowsView
+    url: str
+    """This list with its filter, without a cursor."""
+    totals_url: str = ""
+    """GET /transactions/totals with the filter answers _totals.html."""
+    is_ledger_empty: bool = False
+    is_first_page: bool = True
+    is_from_form: bool = False
+    """The filter form asked by htmx: the answer brings its fields along, with what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSource:
+    """A field that more than one has spoken of, and who said what."""
+
+    label: str
+    value: str
+    said_by: str
+    """Bank, Rule, Model, Assistant or You."""
+    is_effective: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChangeRow:
+    """One change of a field, newest first."""
+
+    at: dt.datetime
+    label: str
+    before: str
+    after: str
+    said_by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionDetail:
+    """transactions/detail.html and its fragment transactions/_drawer.html.
+
+    GET /transactions/{id}; POST /transactions/{id} with counterparty, category, note (a field
+    left empty gives it back to the bank) answers 303, or to htmx the fragment with `saved`.
+    """
+
+    row: TransactionRow
+    account_url: str
+    institution_name: str
+    counterparty: str
+    """What stands in the form: the user's name for it, else ""."""
+    counterparty_source: str
+    category: str
+    """The id of the user's own choice, else ""."""
+    category_source: str
+    """The name of the category it has without the user's choice, else ""."""
+    categories: Options
+    bank_text: str
+    """The institution's description, untouched."""
+    authorized_date: dt.date | None = None
+    sources: tuple[FieldSource, ...] = ()
+    bank_said: tuple[tuple[str, str], ...] = ()
+    """Every key and value of the journal entry, as text."""
+    journal_reference: str = ""
+    """Which page of the journal: number and short hash."""
+    journal_received_at: dt.datetime | None = None
+    source_name: str = ""
+    """Such as "Plaid", or the name of the file."""
+    source_id: str = ""
+    changes: tuple[FieldChangeRow, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    saved: bool = False
+    is_removed: bool = False
+    """The bank withdrew it."""

@@ -1,0 +1,78 @@
+"""What the pages of people show: sign-in, registration, first run, settings."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Errors = Mapping[str, str]
+"""A message for each field that is wrong; the key `form` is for what no field is to blame for."""
+
+Options = tuple[tuple[str, str], ...]
+"""What a select offers: value and label."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInView:
+    """users/sign_in.html: POST /sign-in with email, password, next."""
+
+    email: str = ""
+    next_url: str = "/"
+    error: str = ""
+    can_register: bool = True
+    demo_email: str = ""
+    """Shown as a hint on a demo installation, else empty."""
+    demo_password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterView:
+    """users/register.html: POST /register with name, email, password."""
+
+    name: str = ""
+    email: str = ""
+    errors: Errors = field(default_factory=dict)
+    password_characters_min: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRunView:
+    """users/first_run.html: what to do with an empty household."""
+
+    practice_banks: bool
+    """No provider keys are set: linking opens the simulator."""
+    bytes_max: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One signed-in browser or program."""
+
+    session_id: str
+    description: str
+    """Such as "Firefox on Linux"."""
+    last_seen_at: dt.datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """users/settings.html.
+
+    Its forms: POST /settings/profile (name, household_name, locale, timezone, base_currency),
+    /settings/appearance (theme: "", light, dark), /settings/password (current_password,
+    new_password), /settings/sessions/end (session_id, or `others`).
+    """
+
+    name: str
+    email: str
+    household_name: str
+    locale: str
+    timezone: str
+    base_currency: str
+    theme: str
+    locales: Options
+    timezones: Options
+    currencies: Options
+    sessions: tuple[SessionRow, ...] = ()
+    errors: Errors = field(default_factory=dict)
+    password_characters_min: int = 12

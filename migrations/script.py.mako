@@ -1,0 +1,20 @@
+"""${message}.
+
+Works with the code before it and after it: add nullable, backfill in batches, then enforce;
+dropping takes two releases.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

@@ -1,0 +1,139 @@
+"""The doctor finds what is wrong, and says how to mend it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from app.cli import doctor
+from app.cli.doctor import Problem
+from app.core.config import Settings, settings
+from app.core.embedded import ports
+
+STRONG = "ZpW4mQ7xv2LhT9kR8sYdB3nCfG6jEaUu0oNi1tKe"
+KEY = "k1:" + "A" * 43 + "="
+
+
+def changed(**values: str) -> Settings:
+    """Return the settings of this session with some replaced, unchecked."""
+    return settings.model_copy(
+        update={
+            name: SecretStr(value) if isinstance(getattr(settings, name), SecretStr) else value
+            for name, value in values.items()
+        }
+    )
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """Give the URL of a database without our tables."""
+    url = settings.DATABASE_URL.get_secret_value()
+    name = sql.Identifier(f"doctor_{os.getpid()}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            yield urlsplit(url)._replace(path=f"/doctor_{os.getpid()}").geturl()
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_a_migrated_database_is_well() -> None:
+    assert doctor.check_database(settings).startswith("PostgreSQL 1")
+    assert "forced on" in doctor.check_isolation(settings)
+    assert doctor.check_migrations(settings).startswith("at the newest")
+    assert "differs" in doctor.check_clock(settings)
+
+
+def test_the_broker_answers() -> None:
+    assert doctor.check_broker(settings).startswith(("Valkey", "Redis"))
+
+
+def test_servers_that_do_not_answer_are_named_with_the_setting_to_correct() -> None:
+    port = ports.find_free()
+    absent = changed(
+        DATABASE_URL=f"postgresql://x@127.0.0.1:{port}/x", REDIS_URL=f"redis://127.0.0.1:{port}/0",
+        PLAID_BASE_URL=f"http://127.0.0.1:{port}", PLAID_CLIENT_ID="x",
+        PUBLIC_URL=f"http://127.0.0.1:{port}",
+    )  # fmt: skip
+    for check, remedy in (
+        (doctor.check_database, "DATABASE_URL"),
+        (doctor.check_broker, "REDIS_URL"),
+        (doctor.check_provider, "fintech up"),
+        (doctor.check_pages, "PUBLIC_URL"),
+    ):
+        with pytest.raises(Problem, match="does not answer") as caught:
+            check(absent)
+        assert remedy in caught.value.remedy
+
+
+def test_a_database_without_migrations_is_told_to_migrate(empty_database: str) -> None:
+    with pytest.raises(Problem, match="the database is at nothing") as caught:
+        doctor.check_migrations(changed(DATABASE_URL=empty_database))
+    assert caught.value.remedy == "run: alembic upgrade head"
+
+
+def test_an_owned_table_without_forced_security_is_named(empty_database: str) -> None:
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("CREATE TABLE open_door (household_id uuid)")
+        connection.execute("ALTER TABLE open_door ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(Problem, match="not forced on: open_door"):
+        doctor.check_isolation(changed(DATABASE_URL=empty_database))
+
+
+def test_a_clock_that_runs_away_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CLOCK_SKEW_SECONDS_MAX", -1.0)
+    with pytest.raises(Problem, match=r"differ by 0\.0 s") as caught:
+        doctor.check_clock(settings)
+    assert "NTP" in caught.value.remedy
+
+
+def test_a_full_disk_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FREE_BYTES_MIN", 10**18)
+    with pytest.raises(Problem, match="MB are free") as caught:
+        doctor.check_disk(settings)
+    assert "FINTECH_HOME" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("secret", "keys", "expected"),
+    [
+        ("short", KEY, "SECRET_KEY can be guessed"),
+        ("a" * 64, KEY, "SECRET_KEY can be guessed"),
+        (STRONG, "", "ENCRYPTION_KEYS is empty"),
+    ],
+)
+def test_weak_keys_are_noticed(secret: str, keys: str, expected: str) -> None:
+    with pytest.raises(Problem, match=expected):
+        doctor.check_keys(changed(SECRET_KEY=secret, ENCRYPTION_KEYS=keys))
+
+
+def test_strong_keys_are_well() -> None:
+    assert "k1" in doctor.check_keys(changed(SECRET_KEY=STRONG, ENCRYPTION_KEYS=KEY))
+
+
+def test_missing_settings_are_listed_and_end_with_a_status(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    bare = {"PATH": os.environ["PATH"], "FINTECH_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", "from app.cli import main; main()", "doctor"],
+        cwd=tmp_path, env=bare, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "DATABASE_URL: Field required" in result.stdout
+    assert "fintech up" in result.stdout
+
+
+def test_a_command_without_settings_says_what_to_start(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    bare = {"PATH": os.environ["PATH"], "FINTECH_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", "from app.cli import main; main()", "user", "create", "a@b.example"],
+        cwd=tmp_path, env=bare, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "fintech up" in result.stderr
+    assert "Traceback" not in result.stderr

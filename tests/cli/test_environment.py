@@ -1,0 +1,71 @@
+"""What the operator set wins; what is missing is made once and kept to oneself."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.cli import environment
+from app.core.config import parse_keys
+
+
+def test_the_environment_wins_over_the_file_and_empty_is_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("PLAID_SECRET=from-file\nPUBLIC_URL=http://file\nREDIS_URL=\n")
+    monkeypatch.setenv("PUBLIC_URL", "http://environment")
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    found = environment.chosen(tmp_path)
+
+    assert found["PLAID_SECRET"] == "from-file"
+    assert found["PUBLIC_URL"] == "http://environment"
+    assert "REDIS_URL" not in found
+    assert "DATABASE_URL" not in found
+
+
+def test_a_secret_in_a_mounted_file_counts_as_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
+    assert "SECRET_KEY" in environment.chosen(tmp_path)
+
+
+def test_keys_are_strong_private_and_the_same_at_the_next_start(tmp_path: Path) -> None:
+    first = environment.keys(tmp_path, {})
+    kept = {name: Path(path).read_text() for name, path in first.items()}
+    again = environment.keys(tmp_path, {})
+
+    assert again == first
+    assert {name: Path(path).read_text() for name, path in again.items()} == kept
+    assert len(kept["SECRET_KEY_FILE"].strip()) >= 43
+    assert [len(key) for key in parse_keys(kept["ENCRYPTION_KEYS_FILE"]).values()] == [32]
+    assert all(Path(path).stat().st_mode & 0o777 == 0o600 for path in first.values())
+
+
+def test_keys_of_the_operator_are_used_instead_of_ours(tmp_path: Path) -> None:
+    operator = {"SECRET_KEY": "theirs", "ENCRYPTION_KEYS": "theirs"}
+    assert environment.keys(tmp_path, operator) == {}
+    assert list((tmp_path / "secrets").iterdir()) == []
+
+
+def test_other_commands_find_what_runs_until_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINTECH_HOME", str(tmp_path))
+    monkeypatch.setenv("PUBLIC_URL", "http://operator")
+    monkeypatch.setenv("PLAID_BASE_URL", "")
+    environment.save_running(
+        tmp_path, {"PLAID_BASE_URL": "http://127.0.0.1:20001/a=b", "PUBLIC_URL": "http://ours"}
+    )
+    assert (tmp_path / "environment").stat().st_mode & 0o777 == 0o600
+
+    environment.load_running()
+    assert os.environ["PLAID_BASE_URL"] == "http://127.0.0.1:20001/a=b"
+    assert os.environ["PUBLIC_URL"] == "http://operator"
+
+    environment.forget_running(tmp_path)
+    monkeypatch.setenv("PLAID_BASE_URL", "")
+    environment.load_running()
+    assert os.environ["PLAID_BASE_URL"] == ""

@@ -1,0 +1,131 @@
+"""P4, K4: logs are one line each and hold no secrets."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import logging as app_logging
+from app.core.logging import REDACTED, configure_logging, redact
+
+
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    """What is logged, as JSON objects."""
+    configure_logging()
+    stream = io.StringIO()
+    handler = logging.getLogger().handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    previous = handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(previous)
+
+
+def test_an_event_is_one_json_line_with_its_context(lines: Any) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r1", user_id="u1"):
+        structlog.get_logger("test").info("sync_run_finished", rows_written=3)
+
+    [line] = lines()
+    assert line["event"] == "sync_run_finished"
+    assert (line["rows_written"], line["request_id"], line["user_id"]) == (3, "r1", "u1")
+    assert line["level"] == "info"
+    assert line["timestamp"].endswith("Z")
+
+
+def test_library_logs_go_through_the_same_formatter(lines: Any) -> None:
+    logging.getLogger("some.library").warning("retry %s of %s", 1, 3)
+
+    [line] = lines()
+    assert (line["event"], line["logger"]) == ("retry 1 of 3", "some.library")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password", "new_password", "access_token", "refresh_token", "SECRET_KEY", "api_key",
+        "authorization", "cookie", "csrf_token", "client_secret", "amount", "description", "email",
+        "body", "private_key",
+    ],
+)  # fmt: skip
+def test_P4_a_value_under_a_telling_name_is_taken_out(lines: Any, name: str) -> None:
+    structlog.get_logger("test").info("event", **{name: "canary-7f3a", "nested": {name: "canary"}})
+
+    [line] = lines()
+    assert "canary" not in json.dumps(line)
+    assert line[name] == line["nested"][name] == REDACTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://user:canary7f3a@bank.example/accounts",
+        "Authorization: Bearer canary7f3a.abc",
+        "token access-sandbox-canary7f3a-1234",
+        "public-production-canary7f3a",
+        "jwt eyJhbGciOiJI.canary7f3aX.c2ln",
+    ],
+)
+def test_P4_secrets_inside_texts_are_taken_out(lines: Any, text: str) -> None:
+    structlog.get_logger("test").warning("event", reason=text)
+    logging.getLogger("library").error(text)
+    try:
+        int(text)
+    except ValueError:
+        structlog.get_logger("test").exception("failed")
+
+    written = json.dumps(lines())
+    assert "canary" not in written
+    assert "ValueError" in written
+
+
+def test_P4_foreign_text_forges_no_line_and_colours_no_terminal(lines: Any) -> None:
+    nasty = 'x\n{"event": "forged"}\r\x1b[31m\u2028\u202e'
+
+    structlog.get_logger("test").info("event", reason=nasty)
+
+    [line] = lines()
+    assert line["event"] == "event"
+    assert not any(ord(letter) < 32 or letter in "\u2028\u202e" for letter in line["reason"])
+
+
+def test_client_libraries_do_not_log_addresses(lines: Any) -> None:
+    for name in ("httpx", "httpx2", "urllib3", "httpcore"):
+        logging.getLogger(name).info("GET https://bank.example/secret")
+
+    assert lines() == []
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=10),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
+            max_leaves=10,
+        ),
+        max_size=5,
+    )
+)
+def test_P4_whatever_is_logged_can_be_written_as_json(event: dict[str, Any]) -> None:
+    line = json.dumps(redact(None, "info", dict(event)))
+
+    assert "\n" not in line
+    assert set(json.loads(line)) == set(event)
+
+
+def test_development_writes_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Development:
+        APP_ENV = "development"
+
+    monkeypatch.setattr(app_logging, "settings", Development)
+    render = app_logging._rendering()[-1]
+
+    text = render(None, "info", {"event": "started", "level": "info", "port": 8000})
+    assert "started" in str(text)
+    assert "port" in str(text)

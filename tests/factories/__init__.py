@@ -1,0 +1,1 @@
+"""One function per thing, with plain defaults; each commits what it makes."""

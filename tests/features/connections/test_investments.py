@@ -1,0 +1,36 @@
+"""Items with investment accounts."""
+
+import pytest
+
+from app.core.ids import uuid7
+from app.features.connections.service import sync
+from app.providers.base import (
+    ConsentRequiredError,
+    ProductUnavailableError,
+    ProviderUnavailableError,
+)
+from app.simulator.rows import Account
+from app.simulator.stream import Added, ItemStream
+from tests.features.connections.bank import Bank, item_of, linked, row
+
+
+@pytest.mark.parametrize(
+    "error", [ConsentRequiredError, ProductUnavailableError, ProviderUnavailableError]
+)
+def test_what_is_not_to_be_had_of_investments_does_not_hold_up_the_rest(ada, error):
+    accounts = [
+        Account(account_id=f"checking-{uuid7()}", name="Everyday"),
+        Account(account_id=f"broker-{uuid7()}", name="Brokerage", type="investment"),
+    ]
+    bank = Bank(ItemStream(f"item-{uuid7()}", accounts))
+    bank.stream.apply(Added(row(bank, "a", "1.00")))
+
+    def refuse(_access_token):
+        raise error("NO_HOLDINGS", "There are none for us.")
+
+    bank.fetch_holdings = refuse
+    with linked(ada.household_id, bank) as item_id:
+        outcome = sync.sync_item(ada.household_id, item_id, "button")
+
+    assert (outcome.state, outcome.applied.added) == ("done", 1)
+    assert item_of(ada.household_id, item_id).state == "good"

@@ -1,0 +1,268 @@
+import datetime as dt
+import ipaddress
+import logging
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from app.core.http import HttpClient, HttpError
+from tests.providers.local_server import (
+    DRIPS,
+    as_json,
+    drip,
+    endless,
+    html,
+    raw,
+    reset,
+    silence,
+    truncated,
+    zipped,
+)
+
+
+@pytest.fixture
+def client():
+    client = HttpClient(read_timeout_seconds=0.5, answer_bytes_max=1_000_000)
+    yield client
+    client.close()
+
+
+def failure_of(client: HttpClient, url: str, **arguments) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        client.request("POST", url, body=b"{}", **arguments)
+    return caught.value
+
+
+def test_an_answer_is_status_headers_and_body(server, client):
+    server.answers = [as_json({"a": 1}, 418, X_Thing="yes")]
+
+    answer = client.request("POST", server.url + "/x", headers={"K": "v"}, body=b"{}")
+
+    assert (answer.status, answer.headers["x-thing"], answer.body) == (418, "yes", b'{"a": 1}')
+    [request] = server.requests
+    assert (request.path, request.headers["k"], request.body) == ("/x", "v", b"{}")
+    assert request.headers["accept-encoding"] == "gzip"
+    assert request.headers["user-agent"]
+
+
+def test_gzip_is_undone(server, client):
+    server.answers = [zipped(b"x" * 5_000)]
+
+    assert client.request("GET", server.url).body == b"x" * 5_000
+
+
+def test_connections_are_used_again(server, client):
+    seen = []
+
+    def answer(handler):
+        seen.append(handler.client_address)
+        raw(b"ok")(handler)
+
+    server.answers = [answer]
+    for _ in range(3):
+        client.request("GET", server.url)
+
+    assert len(set(seen)) == 1
+
+
+def test_redirects_are_not_followed(server, client):
+    server.answers = [raw(b"", 302, Location="http://127.0.0.1:1/secret")]
+
+    assert client.request("GET", server.url).status == 302
+    assert len(server.requests) == 1
+
+
+def test_proxies_from_the_environment_are_ignored(server, client, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers = [raw(b"direct")]
+
+    assert client.request("GET", server.url).body == b"direct"
+
+
+@pytest.mark.parametrize(
+    ("answer", "temporary"),
+    [
+        pytest.param(reset, True, id="reset"),
+        pytest.param(truncated(b"x" * 1_000), True, id="truncated"),
+        pytest.param(silence(2), True, id="silence"),
+        pytest.param(raw(b"not gzip", Content_Encoding="gzip"), True, id="not gzip"),
+        pytest.param(raw(b"x", Content_Encoding="br"), False, id="unknown encoding"),
+        pytest.param(zipped(b" " * 1_000_001), False, id="gzip bomb"),
+        pytest.param(raw(b" " * 1_000_001), False, id="too large"),
+        pytest.param(endless, False, id="endless"),
+    ],
+)
+def test_a_broken_answer_is_an_error_that_says_whether_to_try_again(
+    server, client, answer, temporary
+):
+    server.answers = [answer]
+
+    error = failure_of(client, server.url)
+
+    assert (error.temporary, error.sent) == (temporary, True)
+
+
+def test_a_gzip_body_that_ends_early_is_not_taken_for_whole(server, client):
+    whole = []
+    zipped_answer = zipped(bytes(range(256)) * 100)
+
+    def cut(handler):
+        sent = handler.wfile.write
+        handler.wfile.write = lambda data: whole.append(data) or sent(data)
+        zipped_answer(handler)
+
+    server.answers = [cut]
+    client.request("GET", server.url)
+    body = whole[-1]
+    server.answers = [raw(body[:-20], Content_Encoding="gzip")]
+
+    assert failure_of(client, server.url).reason == "the answer is incomplete"
+
+
+def test_a_dripping_body_ends_at_the_total_timeout(server, client):
+    dripped = []
+    server.answers = [drip(0.05, dripped)]
+
+    error = failure_of(client, server.url, timeout_seconds=0.6)
+
+    assert error.temporary
+    assert 0 < len(dripped) < DRIPS // 2
+
+
+def test_a_closed_port_is_temporary_and_surely_not_sent(client):
+    error = failure_of(client, "http://127.0.0.1:1/")
+
+    assert (error.temporary, error.sent) == (True, False)
+
+
+@pytest.mark.parametrize("url", ["http://[nonsense/", "http:///x", "gopher://x/", "x", ""])
+def test_nonsense_for_an_address_is_permanent(client, url):
+    assert not failure_of(client, url).temporary
+
+
+def test_a_secret_that_is_no_header_is_permanent_and_not_told(server, client):
+    server.answers = [raw(b"ok")]
+
+    error = failure_of(client, server.url, headers={"K": "secret\nX: y"})
+
+    assert (error.temporary, error.sent, server.requests) == (False, False, [])
+    assert "secret" not in str(error)
+
+
+def test_after_an_error_the_client_still_works(server, client):
+    server.answers = [reset, truncated(b"x" * 99), html(502), raw(b"fine")]
+    for _ in range(2):
+        failure_of(client, server.url)
+
+    assert client.request("GET", server.url).status == 502
+    assert client.request("GET", server.url).body == b"fine"
+
+
+def test_more_threads_than_connections_wait_for_their_turn(server):
+    client = HttpClient(pool_size=2)
+    server.answers = [raw(b"ok")]
+    bodies = []
+    threads = [
+        threading.Thread(target=lambda: bodies.append(client.request("GET", server.url).body))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    client.close()
+
+    assert bodies == [b"ok"] * 8
+
+
+def test_neither_logs_nor_errors_name_the_address(server, client, caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    server.answers = [raw(b"ok"), reset]
+    client.request("GET", server.url + "/secret-path?token=secret-token")
+    error = failure_of(client, server.url + "/secret-path?token=secret-token")
+
+    assert error.__cause__ is None
+    assert "secret" not in caplog.text + str(error) + repr(error)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate of `localhost` only, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def tls_port(certificate):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            raw(b"ok")(self)
+
+        def log_message(self, *args):
+            pass
+
+    class Server(HTTPServer):
+        def handle_error(self, request, client_address):
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_unknown_certificate_is_refused(tls_port):
+    client = HttpClient()
+    error = failure_of(client, f"https://localhost:{tls_port}/")
+    client.close()
+
+    assert not error.temporary
+    assert "certificate" in str(error)
+
+
+def test_a_certificate_of_another_host_is_refused_even_if_trusted(tls_port, certificate):
+    client = HttpClient(ca_file=str(certificate))
+    assert client.request("GET", f"https://localhost:{tls_port}/").body == b"ok"
+
+    error = failure_of(client, f"https://{ipaddress.ip_address('127.0.0.1')}:{tls_port}/")
+    client.close()
+
+    assert not error.temporary

@@ -1,0 +1,88 @@
+"""Every route of the application, so that tests cover those which do not exist yet."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+FOR_STRANGERS = {
+    ("GET", "/docs"),
+    ("GET", "/health"),
+    ("GET", "/health/ready"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("GET", "/redoc"),
+    ("GET", "/register"),
+    ("GET", "/sign-in"),
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/register"),
+    ("POST", "/sign-in"),
+    ("POST", "/webhooks/plaid"),
+}
+"""Routes that need no signing in; a new one has to be entered here on purpose."""
+
+NO_CSRF_TOKEN = {
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/webhooks/plaid"),
+}
+"""Unsafe routes whose body proves itself and that never look at a cookie."""
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+"""An id that nothing has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one route."""
+
+    method: str
+    path: str
+    """The template: `/accounts/{account_id}`."""
+    parameters: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Method and template."""
+        return (self.method, self.path)
+
+    @property
+    def is_api(self) -> bool:
+        """Whether programs use it."""
+        return self.path.startswith("/api/")
+
+    def url(self, **ids: str) -> str:
+        """Return the path with ids filled in; nobody's id where none is given."""
+        return self.path.format(**{name: ids.get(name, NOBODY) for name in self.parameters})
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def every_route(app: FastAPI) -> list[Route]:
+    """Return every method of every route but the static files."""
+    found = []
+    for context in iter_route_contexts(app.routes):
+        if context.methods is None:
+            continue
+        assert context.path is not None
+        convertors = getattr(context, "param_convertors", {})
+        template = context.path
+        for name in convertors:
+            # `{name:path}` and its like
+            start = template.index("{" + name)
+            end = template.index("}", start)
+            template = template[:start] + "{" + name + template[end:]
+        found += [Route(method, template, tuple(convertors)) for method in sorted(context.methods)]
+    assert len(found) > 15
+    return found
+
+
+def unsafe_routes(app: FastAPI) -> list[Route]:
+    """Return the routes that change something."""
+    return [route for route in every_route(app) if route.method not in SAFE_METHODS]
