@@ -31,7 +31,7 @@ SELECT found.id, found.date, found.amount, found.currency, found.pending, row.de
 FROM (
     SELECT id, date, amount, currency, pending, account_id, category_id
     FROM transactions
-    WHERE household_id = $1 AND removed_at IS NULL AND (date, id) < ($2, $3)
+    WHERE household_id = $1 AND is_live AND (date, id) < ($2, $3)
     ORDER BY date DESC, id DESC
     LIMIT $4
 ) AS found

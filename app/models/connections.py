@@ -65,6 +65,10 @@ class Item(Base):
     """When a worker was last told of it; the schedule tells again if nobody came."""
     failures: Mapped[int] = mapped_column(server_default="0")
     """Temporary failures in a row; spaces the next attempts."""
+    lost_runs: Mapped[int] = mapped_column(server_default="0")
+    """Runs in a row whose worker died; the third parks the Item."""
+    parked_at: Mapped[Instant | None]
+    """Set aside, because its syncs kill the workers; a person has to try again."""
     lease_id: Mapped[UUID | None]
     lease_until: Mapped[Instant | None]
     """One sync at a time: whose turn it is, and until when if its worker dies."""
@@ -116,7 +120,11 @@ class SyncRun(Base):
     state: Mapped[str]
     """`lost`: its worker died; the next run repeated the work."""
     started_at: Mapped[Instant]
+    read_at: Mapped[Instant | None]
+    """When all its pages were in the journal; what follows is booking."""
     finished_at: Mapped[Instant | None]
+    trace_id: Mapped[str | None]
+    """Finds its lines in the logs."""
     cursor_before: Mapped[str | None]
     cursor_after: Mapped[str | None]
     pages: Mapped[int] = mapped_column(server_default="0")

@@ -167,18 +167,18 @@ class Transaction(Base):
         Index("ix_transactions_list", "household_id", text("date DESC"), text("id DESC"),
               postgresql_include=["search_text", "amount", "currency", "account_id",
                                   "category_id", "pending"],
-              postgresql_where=text("removed_at IS NULL")),
+              postgresql_where=text("is_live")),
         Index("ix_transactions_account", "household_id", "account_id", text("date DESC"),
-              text("id DESC"), postgresql_where=text("removed_at IS NULL")),
+              text("id DESC"), postgresql_where=text("is_live")),
         Index("ix_transactions_category", "household_id", "category_id", text("date DESC"),
-              text("id DESC"), postgresql_where=text("removed_at IS NULL")),
+              text("id DESC"), postgresql_where=text("is_live")),
         Index("ix_transactions_amount", "household_id", "amount_key",
-              postgresql_where=text("removed_at IS NULL")),
+              postgresql_where=text("is_live")),
         Index("ix_transactions_pending", "household_id", text("date DESC"), text("id DESC"),
-              postgresql_where=text("pending AND removed_at IS NULL")),
+              postgresql_where=text("pending AND is_live")),
         Index("ix_transactions_search", "search_text", postgresql_using="gin",
               postgresql_ops={"search_text": "gin_trgm_ops"},
-              postgresql_where=text("removed_at IS NULL")),
+              postgresql_where=text("is_live")),
         {"postgresql_partition_by": "HASH (household_id)"},
     )  # fmt: skip
 
@@ -216,7 +216,14 @@ class Transaction(Base):
     reviewed_at: Mapped[Instant | None]
 
     removed_at: Mapped[Instant | None]
-    """Withdrawn by the source; hidden, kept."""
+    """Withdrawn by the source, or brought by a change set that was undone; hidden, kept."""
+    duplicate_of_id: Mapped[UUID | None]
+    """The transaction of the same household that is the same movement, told by another source;
+    this one is kept, follows its own source, and does not count."""
+    is_live: Mapped[bool] = mapped_column(
+        Computed("removed_at IS NULL AND duplicate_of_id IS NULL", persisted=True)
+    )
+    """Shown and counted."""
     change_set_id: Mapped[UUID]
     """The change set that brought it."""
     journal_page_id: Mapped[UUID]
@@ -303,16 +310,94 @@ class ChangeSet(Base):
     """Changes that were made together and can be undone together."""
 
     __tablename__ = "change_sets"
-    __table_args__ = (owned_by_household(), Index(None, "household_id", "sync_run_id"))
+    __table_args__ = (
+        owned_by_household(),
+        UniqueConstraint("household_id", "sequence"),
+        Index(None, "household_id", "sync_run_id"),
+    )
+
+    household_id: Mapped[HouseholdId]
+    id: Mapped[Id]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    """1, 2, 3, … in the household, in the order of the commits: the ledger's own clock."""
+    kind: Mapped[str]
+    """`sync`, `import`, `edit`, `match`, `replay`, `undo`, `redo`."""
+    actor_user_id: Mapped[UUID | None]
+    sync_run_id: Mapped[UUID | None]
+    """The sync run, or the import, whose journal pages it booked."""
+    target_id: Mapped[UUID | None]
+    """The change set that this one undoes or redoes."""
+    undone_by: Mapped[UUID | None]
+    """The change set that undid this one; None while it is in force."""
+    reason: Mapped[str | None]
+    """Why, in words, where the kind alone does not say it."""
+    created_at: Mapped[CreatedAt]
+    counts: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+
+
+class TieOut(Base):
+    """How far an account's rows explain the balances that its institution stated: a view."""
+
+    __tablename__ = "tie_outs"
+    __table_args__ = (
+        owned_by_household(),
+        belongs_to("accounts", "account_id"),
+        CheckConstraint("state IN ('tied', 'gap', 'unproven')", name="state"),
+    )
+
+    household_id: Mapped[HouseholdId]
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    """`unproven`: there is no second balance to compare with yet."""
+    tied_through: Mapped[dt.date | None]
+    """The last day whose stated balance is what the rows come to."""
+    tied_amount: Mapped[OptionalAmount]
+    """The balance stated for that day."""
+    stated: Mapped[OptionalAmount]
+    """The balance stated last."""
+    stated_on: Mapped[dt.date | None]
+    computed: Mapped[OptionalAmount]
+    """What opening and rows come to on that day."""
+    currency: Mapped[str]
+    treatment: Mapped[str]
+    """Whether the institution's balance has pending rows in it: `posted` or `pending`."""
+    explanation: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
+    """The smallest set of rows found that closes the gap."""
+    gap_since: Mapped[Instant | None]
+    """When the account stopped tying out."""
+    checked_at: Mapped[Instant]
+
+
+class MatchSuggestion(Base):
+    """Two rows, or two accounts, that may be one; waits for a person, who is remembered."""
+
+    __tablename__ = "match_suggestions"
+    __table_args__ = (
+        owned_by_household(),
+        UniqueConstraint("household_id", "kind", "left_id", "right_id"),
+        CheckConstraint("state IN ('open', 'merged', 'rejected', 'gone')", name="state"),
+        Index("ix_match_suggestions_open", "household_id", "id",
+              postgresql_where=text("state = 'open'")),
+    )  # fmt: skip
 
     household_id: Mapped[HouseholdId]
     id: Mapped[Id]
     kind: Mapped[str]
-    """`sync`, `import`, `edit`, …"""
-    actor_user_id: Mapped[UUID | None]
-    sync_run_id: Mapped[UUID | None]
+    """`pending_posted`, `same_movement` or `same_account`."""
+    left_id: Mapped[UUID]
+    """The transaction or account that stays."""
+    right_id: Mapped[UUID]
+    """The one that would become its duplicate."""
+    state: Mapped[str] = mapped_column(server_default="open")
+    confidence: Mapped[Decimal] = mapped_column(Numeric(5, 4))
+    """From 0 to 1: how often such a pair is one movement."""
+    reason: Mapped[str]
+    """In words: what agrees, and what does not."""
     created_at: Mapped[CreatedAt]
-    counts: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    decided_at: Mapped[Instant | None]
+    decided_by: Mapped[UUID | None]
+    change_set_id: Mapped[UUID | None]
+    """The change set that merged them."""
 
 
 class FieldChange(Base):

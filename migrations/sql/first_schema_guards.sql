@@ -39,10 +39,10 @@ $$;
 --    journal or the history of changes.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     accounts, balance_anchors, categories, daily_totals, holdings, imports, items, link_sessions,
-    monthly_totals, rejected_rows, source_accounts, sync_runs, transactions
+    match_suggestions, monthly_totals, rejected_rows, source_accounts, sync_runs, tie_outs, transactions
     TO fintech_tenant;
 GRANT SELECT, INSERT ON audit_events, change_sets, field_changes, journal_pages TO fintech_tenant;
-GRANT UPDATE (counts) ON change_sets TO fintech_tenant;
+GRANT UPDATE (counts, undone_by) ON change_sets TO fintech_tenant;
 GRANT UPDATE (after, reason, confidence) ON field_changes TO fintech_tenant;
 GRANT SELECT ON household_keys, memberships TO fintech_tenant;
 GRANT SELECT, UPDATE ON households TO fintech_tenant;
@@ -52,7 +52,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     TO fintech_system;
 GRANT SELECT, DELETE ON
     accounts, balance_anchors, change_sets, daily_totals, field_changes, holdings, imports,
-    journal_pages, monthly_totals, rejected_rows, source_accounts, transactions
+    journal_pages, match_suggestions, monthly_totals, rejected_rows, source_accounts, tie_outs,
+    transactions
     TO fintech_system;
 GRANT SELECT, INSERT ON audit_events TO fintech_system;
 
@@ -112,7 +113,7 @@ BEGIN
                coalesce(category_id, '00000000-0000-0000-0000-000000000000'), currency, pending,
                coalesce(sum(amount) FILTER (WHERE amount > 0), 0),
                coalesce(sum(amount) FILTER (WHERE amount < 0), 0), count(*)
-        FROM new_rows WHERE removed_at IS NULL
+        FROM new_rows WHERE is_live
         GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
         ON CONFLICT (household_id, date, account_id, category_id, currency, pending)
         DO UPDATE SET money_in = total.money_in + excluded.money_in,
@@ -130,11 +131,11 @@ BEGIN
         FROM (
             SELECT household_id, date, account_id, currency, pending, amount, 1 AS sign,
                    coalesce(category_id, '00000000-0000-0000-0000-000000000000') AS category_id
-            FROM new_rows WHERE removed_at IS NULL
+            FROM new_rows WHERE is_live
             UNION ALL
             SELECT household_id, date, account_id, currency, pending, amount, -1,
                    coalesce(category_id, '00000000-0000-0000-0000-000000000000')
-            FROM old_rows WHERE removed_at IS NULL
+            FROM old_rows WHERE is_live
         ) AS changes
         GROUP BY 1, 2, 3, 4, 5, 6
         HAVING sum(sign) <> 0 OR sum(sign * greatest(amount, 0)) <> 0
@@ -150,7 +151,7 @@ BEGIN
                coalesce(category_id, '00000000-0000-0000-0000-000000000000'), currency, pending,
                -coalesce(sum(amount) FILTER (WHERE amount > 0), 0),
                -coalesce(sum(amount) FILTER (WHERE amount < 0), 0), -count(*)
-        FROM old_rows WHERE removed_at IS NULL
+        FROM old_rows WHERE is_live
         GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
         ON CONFLICT (household_id, date, account_id, category_id, currency, pending)
         DO UPDATE SET money_in = total.money_in + excluded.money_in,
@@ -202,7 +203,8 @@ BEGIN
         ('category_user', was.category_user::text, now.category_user::text),
         ('note', was.note, now.note),
         ('reviewed_at', was.reviewed_at::text, now.reviewed_at::text),
-        ('removed_at', was.removed_at::text, now.removed_at::text)
+        ('removed_at', was.removed_at::text, now.removed_at::text),
+        ('duplicate_of_id', was.duplicate_of_id::text, now.duplicate_of_id::text)
     ) AS changed (field, before, after)
     WHERE changed.before IS DISTINCT FROM changed.after
     ON CONFLICT (household_id, change_set_id, transaction_id, field)
@@ -280,7 +282,7 @@ AS $$
     SELECT row.id, row.date, row.amount, row.currency, row.pending, row.account_id, row.category_id
     FROM public.transactions AS row
     WHERE row.household_id = current_setting('app.household_id')::uuid
-      AND row.removed_at IS NULL
+      AND row.is_live
       AND row.search_text LIKE
           '%' || replace(replace(replace(needle, '\', '\\'), '%', '\%'), '_', '\_') || '%'
 $$;

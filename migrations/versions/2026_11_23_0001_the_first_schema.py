@@ -166,9 +166,13 @@ def upgrade() -> None:
         "change_sets",
         sa.Column("household_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("actor_user_id", sa.Uuid(), nullable=True),
         sa.Column("sync_run_id", sa.Uuid(), nullable=True),
+        sa.Column("target_id", sa.Uuid(), nullable=True),
+        sa.Column("undone_by", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -185,6 +189,9 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("household_id", "id", name=op.f("pk_change_sets")),
+        sa.UniqueConstraint(
+            "household_id", "sequence", name=op.f("uq_change_sets_household_id_sequence")
+        ),
     )
     op.create_index(
         op.f("ix_change_sets_household_id_sync_run_id"),
@@ -267,6 +274,8 @@ def upgrade() -> None:
         sa.Column("sync_wanted_by", sa.Text(), nullable=True),
         sa.Column("hinted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lost_runs", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_id", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
@@ -369,6 +378,51 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_link_sessions_link_token"), "link_sessions", ["link_token"], unique=False
+    )
+    op.create_table(
+        "match_suggestions",
+        sa.Column("household_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("left_id", sa.Uuid(), nullable=False),
+        sa.Column("right_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="open", nullable=False),
+        sa.Column("confidence", sa.Numeric(precision=5, scale=4), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("change_set_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('open', 'merged', 'rejected', 'gone')",
+            name=op.f("ck_match_suggestions_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["household_id"],
+            ["households.id"],
+            name=op.f("fk_match_suggestions_household_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("household_id", "id", name=op.f("pk_match_suggestions")),
+        sa.UniqueConstraint(
+            "household_id",
+            "kind",
+            "left_id",
+            "right_id",
+            name=op.f("uq_match_suggestions_household_id_kind_left_id_right_id"),
+        ),
+    )
+    op.create_index(
+        "ix_match_suggestions_open",
+        "match_suggestions",
+        ["household_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open'"),
     )
     op.create_table(
         "memberships",
@@ -658,7 +712,9 @@ def upgrade() -> None:
         sa.Column("trigger", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trace_id", sa.Text(), nullable=True),
         sa.Column("cursor_before", sa.Text(), nullable=True),
         sa.Column("cursor_after", sa.Text(), nullable=True),
         sa.Column("pages", sa.Integer(), server_default="0", nullable=False),
@@ -691,6 +747,41 @@ def upgrade() -> None:
         "sync_runs",
         ["household_id", "item_id", "id"],
         unique=False,
+    )
+    op.create_table(
+        "tie_outs",
+        sa.Column("household_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("tied_through", sa.Date(), nullable=True),
+        sa.Column("tied_amount", sa.Numeric(precision=24, scale=8), nullable=True),
+        sa.Column("stated", sa.Numeric(precision=24, scale=8), nullable=True),
+        sa.Column("stated_on", sa.Date(), nullable=True),
+        sa.Column("computed", sa.Numeric(precision=24, scale=8), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("treatment", sa.Text(), nullable=False),
+        sa.Column(
+            "explanation",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="[]",
+            nullable=False,
+        ),
+        sa.Column("gap_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('tied', 'gap', 'unproven')", name=op.f("ck_tie_outs_state")),
+        sa.ForeignKeyConstraint(
+            ["household_id", "account_id"],
+            ["accounts.household_id", "accounts.id"],
+            name=op.f("fk_tie_outs_household_id_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["household_id"],
+            ["households.id"],
+            name=op.f("fk_tie_outs_household_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("household_id", "account_id", name=op.f("pk_tie_outs")),
     )
     op.create_table(
         "balance_anchors",
@@ -801,6 +892,13 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("duplicate_of_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "is_live",
+            sa.Boolean(),
+            sa.Computed("removed_at IS NULL AND duplicate_of_id IS NULL", persisted=True),
+            nullable=False,
+        ),
         sa.Column("change_set_id", sa.Uuid(), nullable=False),
         sa.Column("journal_page_id", sa.Uuid(), nullable=False),
         sa.Column(
@@ -845,14 +943,14 @@ def upgrade() -> None:
             sa.literal_column("id DESC"),
         ],
         unique=False,
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.create_index(
         "ix_transactions_amount",
         "transactions",
         ["household_id", "amount_key"],
         unique=False,
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.create_index(
         "ix_transactions_category",
@@ -864,7 +962,7 @@ def upgrade() -> None:
             sa.literal_column("id DESC"),
         ],
         unique=False,
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.create_index(
         "ix_transactions_list",
@@ -879,14 +977,14 @@ def upgrade() -> None:
             "category_id",
             "pending",
         ],
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.create_index(
         "ix_transactions_pending",
         "transactions",
         ["household_id", sa.literal_column("date DESC"), sa.literal_column("id DESC")],
         unique=False,
-        postgresql_where=sa.text("pending AND removed_at IS NULL"),
+        postgresql_where=sa.text("pending AND is_live"),
     )
     op.create_index(
         "ix_transactions_search",
@@ -895,7 +993,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.create_index(
         "uq_transactions_source",
@@ -916,12 +1014,12 @@ def downgrade() -> None:
         table_name="transactions",
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.drop_index(
         "ix_transactions_pending",
         table_name="transactions",
-        postgresql_where=sa.text("pending AND removed_at IS NULL"),
+        postgresql_where=sa.text("pending AND is_live"),
     )
     op.drop_index(
         "ix_transactions_list",
@@ -934,22 +1032,16 @@ def downgrade() -> None:
             "category_id",
             "pending",
         ],
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("is_live"),
     )
     op.drop_index(
-        "ix_transactions_category",
-        table_name="transactions",
-        postgresql_where=sa.text("removed_at IS NULL"),
+        "ix_transactions_category", table_name="transactions", postgresql_where=sa.text("is_live")
     )
     op.drop_index(
-        "ix_transactions_amount",
-        table_name="transactions",
-        postgresql_where=sa.text("removed_at IS NULL"),
+        "ix_transactions_amount", table_name="transactions", postgresql_where=sa.text("is_live")
     )
     op.drop_index(
-        "ix_transactions_account",
-        table_name="transactions",
-        postgresql_where=sa.text("removed_at IS NULL"),
+        "ix_transactions_account", table_name="transactions", postgresql_where=sa.text("is_live")
     )
     op.drop_table("transactions")
     op.drop_table("holdings")
@@ -958,6 +1050,7 @@ def downgrade() -> None:
         table_name="balance_anchors",
     )
     op.drop_table("balance_anchors")
+    op.drop_table("tie_outs")
     op.drop_index(op.f("ix_sync_runs_household_id_item_id_id"), table_name="sync_runs")
     op.drop_table("sync_runs")
     op.drop_index(
@@ -982,6 +1075,12 @@ def downgrade() -> None:
     op.drop_table("monthly_totals")
     op.drop_index(op.f("ix_memberships_user_id"), table_name="memberships")
     op.drop_table("memberships")
+    op.drop_index(
+        "ix_match_suggestions_open",
+        table_name="match_suggestions",
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.drop_table("match_suggestions")
     op.drop_index(op.f("ix_link_sessions_link_token"), table_name="link_sessions")
     op.drop_table("link_sessions")
     op.drop_index(op.f("ix_journal_pages_household_id_sync_run_id"), table_name="journal_pages")
@@ -1006,6 +1105,5 @@ def downgrade() -> None:
     op.drop_table("households")
     op.drop_table("attempt_buckets")
     op.execute(
-        "DROP FUNCTION keep_daily_totals(), keep_monthly_totals(), keep_field_changes(),"
-        " lock_household_ledger(), search_transactions(text)"
+        "DROP FUNCTION lock_household_ledger(), keep_daily_totals(), keep_field_changes(), keep_monthly_totals(), search_transactions(text)"
     )

@@ -2,15 +2,22 @@
 
 from uuid import UUID
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.models import ChangeSet
 
+# The same lock as the trigger's on `transactions`: numbers are given in the order of the commits.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:household_id, 7))")
+
 
 def insert_change_set(session: Session, values: dict[str, object]) -> None:
-    """Store a change set."""
-    session.execute(insert(ChangeSet).values(values))
+    """Store a change set under the household's next number, as its only writer from now on."""
+    session.execute(_LOCK, {"household_id": str(values["household_id"])})
+    last = select(func.coalesce(func.max(ChangeSet.sequence), 0)).where(
+        ChangeSet.household_id == values["household_id"]
+    )
+    session.execute(insert(ChangeSet).values(values | {"sequence": last.scalar_subquery() + 1}))
 
 
 def use(session: Session, change_set_id: UUID) -> None:

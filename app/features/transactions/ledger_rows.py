@@ -47,7 +47,7 @@ ORDER BY date, id
 _OF_OTHERS = """
 SELECT id, date, amount, currency
 FROM transactions
-WHERE household_id = %(household_id)s AND account_id = %(account_id)s AND removed_at IS NULL
+WHERE household_id = %(household_id)s AND account_id = %(account_id)s AND is_live
   AND source_account_id IS DISTINCT FROM %(source_account_id)s
   AND date BETWEEN %(first)s AND %(last)s
 ORDER BY date, id

@@ -57,7 +57,7 @@ ORDER BY found.date DESC, found.id DESC
 """
 _ALL = f"""
 SELECT {_FOUND}, search_text FROM transactions
-WHERE household_id = %(household_id)s AND removed_at IS NULL
+WHERE household_id = %(household_id)s AND is_live
 """
 _RECENT = f"""
 SELECT {_FOUND} FROM (

@@ -85,7 +85,7 @@ SELECT currency, trim_scale(coalesce(sum(amount) FILTER (WHERE amount > 0), 0)) 
        trim_scale(coalesce(sum(amount) FILTER (WHERE amount < 0), 0)) AS money_out,
        count(*) AS transactions
 FROM transactions
-WHERE household_id = %(household_id)s AND removed_at IS NULL
+WHERE household_id = %(household_id)s AND is_live
   AND date BETWEEN %(date_from)s AND %(date_to)s {conditions}
 GROUP BY currency ORDER BY count(*) DESC, currency
 """
