@@ -176,6 +176,11 @@ class Transaction(Base):
               postgresql_where=text("is_live")),
         Index("ix_transactions_pending", "household_id", text("date DESC"), text("id DESC"),
               postgresql_where=text("pending AND is_live")),
+        # Few are pending at any time, and of those that vanished only the unexplained stay.
+        Index("ix_transactions_awaited", "household_id", "source_account_id", "date",
+              postgresql_where=text("pending AND duplicate_of_id IS NULL")),
+        Index("ix_transactions_duplicate_of", "household_id", "duplicate_of_id",
+              postgresql_where=text("duplicate_of_id IS NOT NULL")),
         Index("ix_transactions_search", "search_text", postgresql_using="gin",
               postgresql_ops={"search_text": "gin_trgm_ops"},
               postgresql_where=text("is_live")),
@@ -220,8 +225,10 @@ class Transaction(Base):
     duplicate_of_id: Mapped[UUID | None]
     """The transaction of the same household that is the same movement, told by another source;
     this one is kept, follows its own source, and does not count."""
+    stands_in: Mapped[bool] = mapped_column(server_default="false")
+    """A duplicate that counts, because what it is a duplicate of is removed; kept by a trigger."""
     is_live: Mapped[bool] = mapped_column(
-        Computed("removed_at IS NULL AND duplicate_of_id IS NULL", persisted=True)
+        Computed("removed_at IS NULL AND (duplicate_of_id IS NULL OR stands_in)", persisted=True)
     )
     """Shown and counted."""
     change_set_id: Mapped[UUID]

@@ -216,7 +216,49 @@ CREATE TRIGGER keep_field_changes AFTER UPDATE ON transactions
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION keep_field_changes();
 
--- 8. monthly_totals follows daily_totals.
+-- 8. Of the rows that are one movement, one counts: the original, or while that is removed the
+--    first of its duplicates that is not. A function of the rows alone, so that whoever removes
+--    or brings back a row, undo and redo too, need not think of it.
+CREATE FUNCTION keep_stand_ins() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    touched uuid[];
+BEGIN
+    SELECT array_agg(DISTINCT touch.id) INTO touched
+    FROM new_rows AS now JOIN old_rows AS was USING (household_id, id)
+    CROSS JOIN LATERAL (VALUES (now.id), (now.duplicate_of_id), (was.duplicate_of_id)) AS touch (id)
+    WHERE touch.id IS NOT NULL
+      AND ((now.removed_at IS NULL) <> (was.removed_at IS NULL)
+           OR now.duplicate_of_id IS DISTINCT FROM was.duplicate_of_id);
+    IF touched IS NULL THEN
+        RETURN NULL;
+    END IF;
+    UPDATE transactions AS row
+    SET stands_in = wanted.stands_in
+    FROM (
+        SELECT told.household_id, told.id,
+               told.duplicate_of_id IS NOT NULL AND told.removed_at IS NULL
+               AND coalesce(original.removed_at IS NOT NULL, true)
+               AND row_number() OVER (
+                   PARTITION BY told.household_id, told.duplicate_of_id
+                   ORDER BY told.removed_at IS NOT NULL, told.id
+               ) = 1 AS stands_in
+        FROM transactions AS told
+        LEFT JOIN transactions AS original
+            ON original.household_id = told.household_id AND original.id = told.duplicate_of_id
+        WHERE told.household_id IN (SELECT household_id FROM new_rows)
+          AND (told.duplicate_of_id = ANY(touched)
+               OR (told.id = ANY(touched) AND told.duplicate_of_id IS NULL))
+    ) AS wanted
+    WHERE row.household_id = wanted.household_id AND row.id = wanted.id
+      AND row.stands_in <> wanted.stands_in;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_stand_ins AFTER UPDATE ON transactions
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_stand_ins();
+
+-- 9. monthly_totals follows daily_totals.
 CREATE FUNCTION keep_monthly_totals() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -269,7 +311,7 @@ CREATE TRIGGER keep_monthly_totals_delete AFTER DELETE ON daily_totals
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION keep_monthly_totals();
 
--- 9. Rare words among a million rows. Under row-level security no index may look into a text
+-- 10. Rare words among a million rows. Under row-level security no index may look into a text
 --    (its operators are not leakproof), so this one function looks behind the wall, by itself
 --    bound to the household of the transaction, and fails without one.
 CREATE FUNCTION search_transactions(needle text)

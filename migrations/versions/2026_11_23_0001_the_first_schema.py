@@ -893,10 +893,13 @@ def upgrade() -> None:
         sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("duplicate_of_id", sa.Uuid(), nullable=True),
+        sa.Column("stands_in", sa.Boolean(), server_default="false", nullable=False),
         sa.Column(
             "is_live",
             sa.Boolean(),
-            sa.Computed("removed_at IS NULL AND duplicate_of_id IS NULL", persisted=True),
+            sa.Computed(
+                "removed_at IS NULL AND (duplicate_of_id IS NULL OR stands_in)", persisted=True
+            ),
             nullable=False,
         ),
         sa.Column("change_set_id", sa.Uuid(), nullable=False),
@@ -953,6 +956,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("is_live"),
     )
     op.create_index(
+        "ix_transactions_awaited",
+        "transactions",
+        ["household_id", "source_account_id", "date"],
+        unique=False,
+        postgresql_where=sa.text("pending AND duplicate_of_id IS NULL"),
+    )
+    op.create_index(
         "ix_transactions_category",
         "transactions",
         [
@@ -963,6 +973,13 @@ def upgrade() -> None:
         ],
         unique=False,
         postgresql_where=sa.text("is_live"),
+    )
+    op.create_index(
+        "ix_transactions_duplicate_of",
+        "transactions",
+        ["household_id", "duplicate_of_id"],
+        unique=False,
+        postgresql_where=sa.text("duplicate_of_id IS NOT NULL"),
     )
     op.create_index(
         "ix_transactions_list",
@@ -1035,7 +1052,17 @@ def downgrade() -> None:
         postgresql_where=sa.text("is_live"),
     )
     op.drop_index(
+        "ix_transactions_duplicate_of",
+        table_name="transactions",
+        postgresql_where=sa.text("duplicate_of_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_transactions_category", table_name="transactions", postgresql_where=sa.text("is_live")
+    )
+    op.drop_index(
+        "ix_transactions_awaited",
+        table_name="transactions",
+        postgresql_where=sa.text("pending AND duplicate_of_id IS NULL"),
     )
     op.drop_index(
         "ix_transactions_amount", table_name="transactions", postgresql_where=sa.text("is_live")
@@ -1105,5 +1132,5 @@ def downgrade() -> None:
     op.drop_table("households")
     op.drop_table("attempt_buckets")
     op.execute(
-        "DROP FUNCTION lock_household_ledger(), keep_daily_totals(), keep_field_changes(), keep_monthly_totals(), search_transactions(text)"
+        "DROP FUNCTION lock_household_ledger(), keep_daily_totals(), keep_field_changes(), keep_stand_ins(), keep_monthly_totals(), search_transactions(text)"
     )
