@@ -1,8 +1,16 @@
 """The worker's entry: `celery -A app.tasks worker` and `celery -A app.tasks beat`."""
 
+import threading
+
 import structlog
 from celery import Task
-from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_shutting_down,
+)
 
 from app.core.celery import celery as app
 from app.core.logging import configure_logging
@@ -35,6 +43,17 @@ def _load_tasks(**_: object) -> None:
     from app.features.users import tasks as users  # noqa: F401, PLC0415
 
     providers.configure()
+
+
+@worker_shutting_down.connect
+def _give_back_turns(**_: object) -> None:
+    """Let other workers go on with our syncs at once when a deployment stops us.
+
+    In a thread: the signal comes wherever the main thread just is.
+    """
+    from app.features.connections.service import turns  # noqa: PLC0415
+
+    threading.Thread(target=turns.give_back_all, daemon=True).start()
 
 
 @setup_logging.connect

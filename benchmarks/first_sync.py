@@ -9,7 +9,7 @@ import msgspec
 from app.core.database import household_transaction
 from app.core.ids import uuid7
 from app.features.connections import repository
-from app.features.connections.service import sync
+from app.features.connections.service import sync, turns
 from app.features.vault import service as vault
 from app.providers import registry
 from app.providers.plaid import structs
@@ -75,7 +75,7 @@ def _link(household: Household, source_id: str, address: str) -> UUID:
                 "provider": "plaid",
                 "item_source_id": source_id,
                 "institution_name": "First Platypus Bank",
-                "access_token": key.seal(b"access", place=sync.TOKEN_PLACE, row_id=item_id),
+                "access_token": key.seal(b"access", place=turns.TOKEN_PLACE, row_id=item_id),
             },
         )
     return item_id

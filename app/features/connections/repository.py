@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, true, update
+from sqlalchemy import false, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from app.models import Item, LinkSession, SourceAccount, SyncRun
@@ -56,11 +56,12 @@ def who_wants_sync(session: Session, household_id: UUID, item_id: UUID) -> str |
 
 
 def take_lease(
-    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, lease: dt.timedelta
+    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, seconds: float
 ) -> Item | None:
     """Take the turn to sync, unless somebody else has it; return the Item if it is ours now.
 
-    Time is PostgreSQL's, so that workers whose clocks differ agree.
+    Time is PostgreSQL's, so that workers whose clocks differ agree. From now on the Item is due,
+    so that the schedule finds it if we die.
     """
     return session.scalars(
         update(Item)
@@ -68,11 +69,13 @@ def take_lease(
             Item.household_id == household_id,
             Item.id == item_id,
             Item.unlinked_at.is_(None),
+            Item.parked_at.is_(None),
             or_(Item.lease_until.is_(None), Item.lease_until < func.now()),
         )
         .values(
             lease_id=lease_id,
-            lease_until=func.now() + lease,
+            lease_until=func.now() + dt.timedelta(seconds=seconds),
+            next_sync_at=func.now(),
             sync_wanted_by=None,
             hinted_at=None,
         )
@@ -81,16 +84,55 @@ def take_lease(
 
 
 def extend_lease(
-    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, lease: dt.timedelta
+    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, seconds: float
 ) -> bool:
     """Keep the turn for longer; False if it was lost to somebody else."""
     rows = session.execute(
         update(Item)
         .where(Item.household_id == household_id, Item.id == item_id, Item.lease_id == lease_id)
-        .values(lease_until=func.now() + lease)
+        .values(lease_until=func.now() + dt.timedelta(seconds=seconds))
         .returning(Item.id)
     )
     return rows.one_or_none() is not None
+
+
+def release_lease(
+    session: Session, household_id: UUID, item_id: UUID, lease_id: UUID, wanted_by: str
+) -> bool:
+    """Give the turn back before the work is done; False if it was lost to somebody else."""
+    rows = session.execute(
+        update(Item)
+        .where(Item.household_id == household_id, Item.id == item_id, Item.lease_id == lease_id)
+        .values(
+            lease_id=None,
+            lease_until=None,
+            hinted_at=func.now(),
+            sync_wanted_by=func.coalesce(Item.sync_wanted_by, wanted_by),
+        )
+        .returning(Item.id)
+    )
+    return rows.one_or_none() is not None
+
+
+def died_in_last_run(session: Session, household_id: UUID, item_id: UUID) -> bool:
+    """Tell whether the Item's last worker died: of it, or of something else."""
+    return (
+        session.scalars(
+            select(
+                or_(Item.lost_runs > 0, func.coalesce(Item.lease_until < func.now(), false()))
+            ).where(Item.household_id == household_id, Item.id == item_id)
+        ).one_or_none()
+        or False
+    )
+
+
+def bring_back(session: Session, household_id: UUID, item_id: UUID) -> None:
+    """Let an Item that was set aside be synced again, by a worker of its own."""
+    session.execute(
+        update(Item)
+        .where(Item.household_id == household_id, Item.id == item_id, Item.parked_at.is_not(None))
+        .values(parked_at=None, lost_runs=1)
+    )
 
 
 def items_at_institution(
@@ -144,9 +186,9 @@ def count_rows_read(session: Session, household_id: UUID, sync_run_id: UUID, row
     )
 
 
-def lose_running(session: Session, household_id: UUID, item_id: UUID) -> None:
-    """Mark runs whose worker died; for the one who has the Item's turn."""
-    session.execute(
+def lose_running(session: Session, household_id: UUID, item_id: UUID) -> int:
+    """Mark runs whose worker died and return how many; for the one who has the Item's turn."""
+    lost = session.execute(
         update(SyncRun)
         .where(
             SyncRun.household_id == household_id,
@@ -154,7 +196,9 @@ def lose_running(session: Session, household_id: UUID, item_id: UUID) -> None:
             SyncRun.state == "running",
         )
         .values(state="lost", finished_at=func.now())
+        .returning(SyncRun.id)
     )
+    return len(lost.all())
 
 
 def find_unbooked_run(

@@ -58,7 +58,13 @@ def take_due(
     untold = or_(Item.hinted_at.is_(None), Item.hinted_at < func.now() - hint_timeout)
     due = (
         select(Item.household_id, Item.id)
-        .where(Item.unlinked_at.is_(None), Item.next_sync_at <= func.now(), idle, untold)
+        .where(
+            Item.unlinked_at.is_(None),
+            Item.parked_at.is_(None),
+            Item.next_sync_at <= func.now(),
+            idle,
+            untold,
+        )
         .order_by(Item.next_sync_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

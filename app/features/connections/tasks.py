@@ -4,13 +4,15 @@ from uuid import UUID
 
 from celery import shared_task
 
-from app.features.connections.service import link, schedule, sync
+from app.core.faults import fault
+from app.features.connections.service import alone, link, schedule, turns
 
 
-@shared_task(name=sync.SYNC_TASK)
+@shared_task(name=turns.SYNC_TASK)
 def sync_item(household_id: str, item_id: str) -> None:
     """Bring one Item up to date; may run twice, and does nothing while another run is at it."""
-    sync.sync_item(UUID(household_id), UUID(item_id))
+    alone.sync_item(UUID(household_id), UUID(item_id))
+    fault("sync.before_ack")
 
 
 @shared_task(name="connections.finish_link")

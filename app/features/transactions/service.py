@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import InvalidInputError, NotFoundError
+from app.core.faults import fault
 from app.core.pagination import PAGE_SIZE_MAX, PageKey
 from app.domain.filters import TransactionFilter
 from app.domain.records import ChangeSet, SourceKey
@@ -73,6 +74,7 @@ def apply_changes(
             apply.rows_of(changes.upserts, accounts, categories, pages),
             link_pending=any(record.pending_source_id for record in changes.upserts),
         )
+    fault("ledger.mid_apply")
     removed = apply.remove(
         session,
         household_id,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.core.database import household_transaction
 from app.core.ids import uuid7
 from app.features.connections import repository
-from app.features.connections.service import sync
+from app.features.connections.service import turns
 from app.features.vault import service as vault
 from app.providers import registry
 from app.providers.base import Page, PaginationChangedError, ProviderError
@@ -139,7 +139,7 @@ def store_item(household_id: UUID, bank: Bank) -> UUID:
                 "provider": "plaid",
                 "item_source_id": bank.stream.name,
                 "institution_name": "First Platypus Bank",
-                "access_token": key.seal(b"access-1", place=sync.TOKEN_PLACE, row_id=item_id),
+                "access_token": key.seal(b"access-1", place=turns.TOKEN_PLACE, row_id=item_id),
             },
         )
     return item_id

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.core import clock
-from app.features.connections.service import fetching, link, overview, schedule, sync
+from app.features.connections.service import fetching, link, overview, schedule, sync, turns
 from app.features.journal import service as journal
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied, Edit
@@ -174,7 +174,7 @@ def test_a_modified_amount_keeps_the_users_note(household_id, ada):
 def test_only_one_worker_has_an_items_turn(household_id):
     bank = open_bank(rows=1)
     with linked(household_id, bank) as item_id:
-        turn = sync._begin(household_id, item_id, "button")
+        turn = turns.begin(household_id, item_id, "button")
         assert turn is not None
         assert sync.sync_item(household_id, item_id, "webhook").state == "busy"
         banks.run_out_of_lease(household_id, item_id)
@@ -184,7 +184,7 @@ def test_only_one_worker_has_an_items_turn(household_id):
 def test_a_worker_that_was_overtaken_writes_nothing(household_id):
     bank = open_bank(rows=2)
     with linked(household_id, bank) as item_id:
-        slow = sync._begin(household_id, item_id, "button")
+        slow = turns.begin(household_id, item_id, "button")
         pages = fetching.fetch(slow)
         banks.run_out_of_lease(household_id, item_id)
         bank.stream.apply(Removed("t0"))

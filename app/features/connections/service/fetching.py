@@ -1,25 +1,31 @@
 """Reading at the provider: every page goes to the journal as it comes, before it is understood.
 
-No transaction is open while the network is used.
+No transaction is open while the network is used. Each page keeps the turn for a while longer, and
+a turn that is lost ends the reading.
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from sqlalchemy import func
+from sqlalchemy.orm import Session
 
 from app.core import clock, events
 from app.core.database import household_transaction
-from app.core.encryption import HouseholdKey
+from app.core.faults import fault
 from app.features.connections import repository
+from app.features.connections.service import turns
+from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
+from app.providers import registry
 from app.providers.base import (
     ConsentRequiredError,
     Page,
     PaginationChangedError,
     ProductUnavailableError,
-    Provider,
     ProviderContractError,
     ProviderUnavailableError,
 )
@@ -29,24 +35,10 @@ log = structlog.get_logger(__name__)
 PAGES_MAX = 2_000
 """A million transactions; a provider that sends more in one go is broken."""
 RESTARTS_MAX = 5
-LEASE = dt.timedelta(minutes=6)
+RUN_PAGES_MAX = 20_000
+"""Of one run, loops that were begun again included."""
 INVESTMENT_HISTORY = dt.timedelta(days=730)
 INVESTMENT_PAGES_MAX = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One worker's turn to sync one Item."""
-
-    household_id: UUID
-    item_id: UUID
-    run_id: UUID
-    lease_id: UUID
-    provider: Provider
-    access_token: str
-    cursor: str | None
-    institution_name: str
-    key: HouseholdKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +50,57 @@ class JournaledPage:
     sequence: int
 
 
-def read_by_a_dead_worker(turn: Turn) -> list[JournaledPage]:
+@dataclass(frozen=True, slots=True)
+class ReadPages:
+    """All pages of an Item that are to be booked together."""
+
+    run_id: UUID
+    """The run that read them: an earlier one, if its worker died."""
+    pages: list[JournaledPage]
+
+
+def read_by_a_dead_worker(turn: Turn) -> ReadPages | None:
     """Return the pages that a worker read to the end and did not live to book."""
     with household_transaction(turn.household_id) as session:
         run = repository.find_unbooked_run(session, turn.household_id, turn.item_id, turn.cursor)
         if run is None:
-            return []
-        entries = journal.read_run(session, turn.household_id, run.id, limit=PAGES_MAX + 10)
-    log.info("sync_resumed_from_journal", item_id=str(turn.item_id), pages=len(entries))
-    decode = turn.provider.decode_page
-    pages = [
-        JournaledPage(
-            entry.id,
-            decode(entry.kind, entry.payload, entry.cursor_before),
-            entry.sequence,
+            return None
+        pages = list(pages_of_run(session, turn.household_id, run.id))
+        repository.update_sync_run(
+            session, turn.household_id, turn.run_id, {"read_at": func.clock_timestamp()}
         )
-        for entry in entries
-    ]
-    return _last_loop(pages, turn.cursor)
+    log.info("sync_resumed_from_journal", item_id=str(turn.item_id), pages=len(pages))
+    return ReadPages(run.id, pages)
 
 
-def _last_loop(pages: list[JournaledPage], cursor: str | None) -> list[JournaledPage]:
+def pages_of_run(session: Session, household_id: UUID, run_id: UUID) -> Iterator[JournaledPage]:
+    """Yield from the journal what a finished reading booked, or would book, page by page.
+
+    Raises:
+        LookupError: A page is of no provider of ours.
+        ProviderError: A page is not what it should be.
+        SealError: A page does not open.
+    """
+    headings = journal.list_run(session, household_id, run_id, limit=RUN_PAGES_MAX)
+    page_ids = [heading.id for heading in _last_loop(headings)]
+    for entry in journal.read_each(session, household_id, page_ids):
+        page = registry.decode_page(entry.kind, entry.payload, entry.cursor_before)
+        yield JournaledPage(entry.id, page, entry.sequence)
+
+
+def _last_loop(pages: list[journal.Heading]) -> list[journal.Heading]:
     """Drop the pages of loops that were begun again, which the journal keeps as well."""
-    starts = [
-        number
-        for number, journaled in enumerate(pages)
-        if moves_cursor(journaled.page) and journaled.page.changes.from_cursor == cursor
-    ]
-    first = starts[-1] if starts else 0
-    return [
-        journaled
-        for number, journaled in enumerate(pages)
-        if number >= first or not moves_cursor(journaled.page)
-    ]
+    loops = [page for page in pages if moves_cursor(page)]
+    starts = [page for page in loops if page.cursor_before == loops[0].cursor_before]
+    return [p for p in pages if not moves_cursor(p) or p.sequence >= starts[-1].sequence]
 
 
-def moves_cursor(page: Page) -> bool:
+def moves_cursor(page: Page | journal.Heading) -> bool:
     """Tell whether a page belongs to the cursor loop."""
     return page.kind.endswith("transactions_sync")
 
 
-def fetch(turn: Turn) -> list[JournaledPage]:
+def fetch(turn: Turn) -> ReadPages:
     """Read the Item, all pages that follow its cursor, and its accounts, into the journal."""
     provider, token = turn.provider, turn.access_token
     pages = [_journal(turn, provider.fetch_item(token), 0)]
@@ -108,9 +110,9 @@ def fetch(turn: Turn) -> list[JournaledPage]:
         pages += _fetch_investments(turn, pages[-1].sequence + 1)
     end = next(p.page.changes.to_cursor for p in reversed(pages) if moves_cursor(p.page))
     with household_transaction(turn.household_id) as session:
-        values = {"cursor_after": end, "pages": len(pages)}
+        values = {"cursor_after": end, "pages": len(pages), "read_at": func.now()}
         repository.update_sync_run(session, turn.household_id, turn.run_id, values)
-    return pages
+    return ReadPages(turn.run_id, pages)
 
 
 def _fetch_transactions(turn: Turn, sequence: int) -> list[JournaledPage]:
@@ -151,7 +153,8 @@ def _fetch_investments(turn: Turn, sequence: int) -> list[JournaledPage]:
 
     The provider has no cursor here, so all of it is read again; what says the same is left
     alone when it is booked. An Item without this product, whose owner did not consent to it, or
-    whose investments are not to be had at the moment, is read without them.
+    whose investments are not to be had at the moment, is read without them; pages that came
+    before it failed are in the journal, and so they are booked.
     """
     provider, token = turn.provider, turn.access_token
     pages: list[JournaledPage] = []
@@ -167,7 +170,6 @@ def _fetch_investments(turn: Turn, sequence: int) -> list[JournaledPage]:
             offset = page.changes.to_cursor if page.has_more else None
     except (ConsentRequiredError, ProductUnavailableError, ProviderUnavailableError) as error:
         log.info("investments_not_read", item_id=str(turn.item_id), code=error.code)
-        return []
     return pages
 
 
@@ -185,7 +187,7 @@ def _journal(turn: Turn, page: Page, sequence: int) -> JournaledPage:
             cursors=(page.changes.from_cursor, page.changes.to_cursor),
             key=turn.key,
         )
-        repository.extend_lease(session, turn.household_id, turn.item_id, turn.lease_id, LEASE)
+        turns.keep(session, turn)
         rows = len(page.changes.upserts)
         if rows:
             repository.count_rows_read(session, turn.household_id, turn.run_id, rows)
@@ -193,4 +195,5 @@ def _journal(turn: Turn, page: Page, sequence: int) -> JournaledPage:
         events.publish(
             turn.household_id, "page_read", item_id=str(turn.item_id), rows=rows, page=sequence
         )
+    fault("sync.page")
     return JournaledPage(page_id, page, sequence)

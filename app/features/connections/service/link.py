@@ -14,10 +14,11 @@ from app.core import clock, jobs
 from app.core.config import settings
 from app.core.database import household_transaction
 from app.core.errors import ConflictError, NotFoundError, UnavailableError
+from app.core.faults import fault
 from app.core.ids import uuid7
 from app.features.audit import service as audit
 from app.features.connections import repository
-from app.features.connections.service import sync
+from app.features.connections.service import turns
 from app.features.journal import service as journal
 from app.features.vault import service as vault
 from app.models import Item, LinkSession
@@ -33,6 +34,8 @@ from app.providers.base import (
 )
 
 PUBLIC_TOKENS_MAX = 10
+PEOPLE = ("button", "api", "link")
+"""Who asks for a sync on a person's behalf."""
 ITEMS_MAX = 100
 """Connections of one household."""
 
@@ -198,8 +201,11 @@ def exchange(household_id: UUID, link: LinkSession, public_tokens: tuple[str, ..
 def _exchange_one(
     household_id: UUID, link: LinkSession, provider: Provider, public_token: str
 ) -> UUID:
+    fault("link.before_exchange")
     exchanged = provider.exchange(public_token)
+    fault("link.exchanged")
     item_id = _store_item(household_id, link, provider, exchanged)
+    fault("link.committed")
     try:
         page = provider.fetch_item(exchanged.access_token)
     except ProviderError:
@@ -207,7 +213,7 @@ def _exchange_one(
     with household_transaction(household_id) as session:
         if page is not None:
             _describe(session, household_id, item_id, page)
-        jobs.enqueue(session, sync.SYNC_TASK, str(household_id), str(item_id))
+        jobs.enqueue(session, turns.SYNC_TASK, str(household_id), str(item_id))
     return item_id
 
 
@@ -227,7 +233,7 @@ def _store_item(
                 "provider": provider.name,
                 "item_source_id": exchanged.item_source_id,
                 "institution_name": "Your bank",
-                "access_token": key.seal(token, place=sync.TOKEN_PLACE, row_id=item_id),
+                "access_token": key.seal(token, place=turns.TOKEN_PLACE, row_id=item_id),
                 "linked_by": link.user_id,
                 "next_sync_at": clock.now(),
                 "sync_wanted_by": "link",
@@ -317,11 +323,17 @@ def mark_repaired(session: Session, household_id: UUID, item_id: UUID) -> None:
 
 
 def want_sync(session: Session, household_id: UUID, item_id: UUID, trigger: str) -> None:
-    """Ask for a sync: noted in the database, hinted to the workers after the commit."""
+    """Ask for a sync: noted in the database, hinted to the workers after the commit.
+
+    A person who asks brings back an Item that was set aside; a webhook does not. It goes on alone
+    (`service/alone.py`), with two more tries.
+    """
     now = clock.now()
     values = {"sync_wanted_by": trigger, "next_sync_at": now, "hinted_at": now}
+    if trigger in PEOPLE:
+        repository.bring_back(session, household_id, item_id)
     repository.update_item(session, household_id, item_id, values)
-    jobs.enqueue(session, sync.SYNC_TASK, str(household_id), str(item_id))
+    jobs.enqueue(session, turns.SYNC_TASK, str(household_id), str(item_id))
 
 
 def unlink(household_id: UUID, user_id: UUID, item_id: UUID) -> None:
@@ -364,7 +376,7 @@ def open_token(session: Session, item: Item) -> str:
     """Return the Item's secret at the provider."""
     assert item.access_token is not None  # a linked Item has one
     key = vault.get_key(session, item.household_id)
-    return key.open(item.access_token, place=sync.TOKEN_PLACE, row_id=item.id).decode()
+    return key.open(item.access_token, place=turns.TOKEN_PLACE, row_id=item.id).decode()
 
 
 def _provider(name: str) -> Provider:

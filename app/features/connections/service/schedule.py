@@ -5,7 +5,7 @@ import datetime as dt
 from app.core import clock, jobs
 from app.core.database import system_transaction
 from app.features.connections import system
-from app.features.connections.service import sync
+from app.features.connections.service import turns
 
 TICK_ITEMS_MAX = 500
 """Items told of in one tick: below Plaid's 2,500 calls a minute even if each takes two pages."""
@@ -20,7 +20,7 @@ def schedule_due_syncs() -> int:
     with system_transaction() as session:
         due = system.take_due(session, hint_timeout=HINT_TIMEOUT, limit=TICK_ITEMS_MAX)
         for household_id, item_id in due:
-            jobs.enqueue(session, sync.SYNC_TASK, str(household_id), str(item_id))
+            jobs.enqueue(session, turns.SYNC_TASK, str(household_id), str(item_id))
     return len(due)
 
 

@@ -8,34 +8,35 @@ them without asking the provider again.
 
 import datetime as dt
 import random
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+import psycopg
+import sqlalchemy.exc
 import structlog
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.core import clock, events, jobs
 from app.core.config import settings
 from app.core.database import household_transaction
-from app.core.ids import uuid7
+from app.core.faults import fault
 from app.domain import taxonomy
 from app.domain.records import ChangeSet, SourceKey, join_pages
 from app.features.accounts import service as accounts
 from app.features.categories import service as categories
 from app.features.changes import service as changes
 from app.features.connections import repository
-from app.features.connections.service import fetching, health
-from app.features.connections.service.fetching import LEASE, JournaledPage, Turn, moves_cursor
+from app.features.connections.service import fetching, health, turns
+from app.features.connections.service.fetching import JournaledPage, ReadPages, moves_cursor
+from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
-from app.features.vault import service as vault
 from app.models import Item
-from app.providers import registry
-from app.providers.base import (
-    Page,
-    ProviderError,
-)
+from app.providers.base import Page, ProviderError, ProviderUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,16 @@ NOT_READY_WAIT = dt.timedelta(seconds=20)
 HISTORY_WAIT = dt.timedelta(minutes=2)
 HISTORY_HURRY = dt.timedelta(hours=1)
 INVESTMENTS, HOLDINGS = ".investment_transactions", ".holdings"
-TOKEN_PLACE = "items.access_token"  # noqa: S105  # the name of a column
-SYNC_TASK = "connections.sync_item"
+OUR_ERROR = "INTERNAL_ERROR"
+_OUR_ERROR_WORDS = "Something went wrong in this program, not at your bank. We try again."
+LOST_DATABASE = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""The database is gone, full, or makes us wait too long: no fault of the Item's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,82 +71,79 @@ def sync_item(household_id: UUID, item_id: UUID, trigger: str | None = None) -> 
 
     The run notes who wanted it: `trigger`, else who is noted on the Item, else the schedule.
 
-    Errors of the provider are recorded on the run and on the Item, not raised. Whatever is
-    raised leaves the Item due, and its turn free once the lease has run out.
+    Errors of the provider are recorded on the run and on the Item, not raised. What is raised is
+    an error of ours, recorded as such, or a lost database: then the turn is given back, or ends
+    with its lease, and the Item stays due.
     """
-    turn = _begin(household_id, item_id, trigger)
+    turn = turns.begin(household_id, item_id, trigger)
     if turn is None:
         return Outcome("busy")
+    with structlog.contextvars.bound_contextvars(
+        trace_id=turn.run_id.hex, item_id=str(turn.item_id)
+    ):
+        try:
+            outcome, is_behind = _run(turn)
+        finally:
+            turns.end(turn)
+    if is_behind:
+        return sync_item(household_id, item_id, trigger)
+    return outcome
+
+
+def _run(turn: Turn) -> tuple[Outcome, bool]:
+    """Read and book; tell also whether there is more to read at once."""
     try:
         left = fetching.read_by_a_dead_worker(turn)
         applied = _book(turn, left or fetching.fetch(turn))
     except ProviderError as error:
         _fail(turn, error)
-        return Outcome("failed", turn.run_id, error=error)
+        return Outcome("failed", turn.run_id, error=error), False
+    except turns.TurnLostError:
+        # Whoever took it, or gave it back for us, has marked the run.
+        return Outcome("busy", turn.run_id), False
+    except LOST_DATABASE:
+        _give_back_if_possible(turn)
+        raise
+    except Exception:
+        _fail(turn, ProviderUnavailableError(OUR_ERROR, _OUR_ERROR_WORDS), is_ours=True)
+        raise
+    except BaseException:  # a command that was interrupted
+        _give_back_if_possible(turn)
+        raise
     if applied is None:
-        return Outcome("busy", turn.run_id)
-    if left:
-        return sync_item(household_id, item_id, trigger)  # and now what is new since then
-    _follow_up(turn)
-    return Outcome("done", turn.run_id, applied)
+        return Outcome("busy", turn.run_id), False
+    if not left:
+        _follow_up(turn)
+    return Outcome("done", turn.run_id, applied), bool(left)
 
 
-def _begin(household_id: UUID, item_id: UUID, trigger: str | None = None) -> Turn | None:
-    """Take the Item's turn and open a sync run; None if somebody else has it."""
-    lease_id, run_id = uuid7(), uuid7()
-    with household_transaction(household_id) as session:
-        wanted_by = repository.who_wants_sync(session, household_id, item_id)
-        item = repository.take_lease(session, household_id, item_id, lease_id, LEASE)
-        if item is None:
-            return None
-        assert item.access_token is not None  # only an unlinked Item has none
-        key = vault.get_key(session, household_id)
-        token = key.open(item.access_token, place=TOKEN_PLACE, row_id=item.id).decode()
-        repository.lose_running(session, household_id, item_id)
-        repository.insert_sync_run(
-            session,
-            {
-                "household_id": household_id,
-                "id": run_id,
-                "item_id": item_id,
-                "trigger": trigger or wanted_by or "schedule",
-                "state": "running",
-                "started_at": clock.now(),
-                "cursor_before": item.cursor,
-            },
-        )
-    events.publish(household_id, "sync_started", item_id=str(item_id))
-    return Turn(
-        household_id=household_id,
-        item_id=item_id,
-        run_id=run_id,
-        lease_id=lease_id,
-        provider=registry.get(item.provider),
-        access_token=token,
-        cursor=item.cursor,
-        institution_name=item.institution_name,
-        key=key,
-    )
+def _give_back_if_possible(turn: Turn) -> None:
+    with suppress(*LOST_DATABASE):
+        turns.give_back(turn)
 
 
-def _book(turn: Turn, pages: list[JournaledPage]) -> Applied | None:
+def _book(turn: Turn, read: ReadPages) -> Applied | None:
     """Apply the pages and move the cursor, or do nothing if somebody else has moved it."""
+    fault("sync.before_transaction")
     with household_transaction(turn.household_id) as session:
         item = repository.find_item(session, turn.household_id, turn.item_id, lock=True)
         if item is None or item.cursor != turn.cursor:
-            values = {"state": "lost", "finished_at": clock.now()}
-            repository.update_sync_run(session, turn.household_id, turn.run_id, values)
+            turns.lose(session, turn)
             return None
-        applied = _apply(session, turn, pages)
-        _record_success(session, turn, item, pages, applied)
+        applied = _apply(session, turn, read)
+        fault("sync.before_cursor")
+        _record_success(session, turn, item, read.pages, applied)
         jobs.after_commit(session, lambda: _announce(turn, applied))
+        fault("sync.before_commit")
+    fault("sync.committed")
     return applied
 
 
-def _apply(session: Session, turn: Turn, pages: list[JournaledPage]) -> Applied:
+def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
     change_set_id = changes.open_change_set(
-        session, turn.household_id, kind="sync", sync_run_id=turn.run_id
+        session, turn.household_id, kind="sync", sync_run_id=read.run_id
     )
+    pages = read.pages
     keys: dict[str, accounts.SourceAccountKey] = {}
     page_of: dict[SourceKey, UUID] = {}
     for journaled in pages:
@@ -145,7 +151,7 @@ def _apply(session: Session, turn: Turn, pages: list[JournaledPage]) -> Applied:
         page_of |= dict.fromkeys((row.key for row in records.upserts), journaled.id)
         page_of |= dict.fromkeys(records.removed, journaled.id)
         journal.reject(session, turn.household_id, journaled.id, records.rejected)
-    for journaled in _account_pages(pages):
+    for journaled in account_pages(pages):
         keys |= accounts.store_accounts(
             session,
             turn.household_id,
@@ -196,14 +202,13 @@ def _categories(session: Session, household_id: UUID, joined: ChangeSet) -> dict
     return {code: ours[name] for code in codes if (name := taxonomy.find(code)) in ours}
 
 
-def _account_pages(pages: list[JournaledPage]) -> list[JournaledPage]:
+def account_pages(pages: Iterable[JournaledPage]) -> list[JournaledPage]:
     """Return the pages to read accounts from, the complete listing last.
 
     Pages of transactions list accounts too, among them ones that were closed meanwhile.
     """
-    partial = [p for p in pages if moves_cursor(p.page) and p.page.changes.accounts]
-    complete = [p for p in pages if not moves_cursor(p.page) and p.page.changes.accounts]
-    return partial[-1:] + complete[-1:]
+    last = {moves_cursor(p.page): p for p in pages if p.page.changes.accounts}
+    return [last[is_partial] for is_partial in (True, False) if is_partial in last]
 
 
 def _record_success(
@@ -217,10 +222,11 @@ def _record_success(
         "history_complete": item.history_complete or last.history_complete,
         "synced_at": now,
         "failures": 0,
-        "lease_id": None,
-        "lease_until": None,
+        "lost_runs": 0,
         "next_sync_at": _next_sync(item, last, now),
     }
+    if item.lease_id == turn.lease_id:
+        values |= {"lease_id": None, "lease_until": None}
     values |= health.of_item_record(turn.provider, reported)
     repository.update_item(session, turn.household_id, turn.item_id, values)
     repository.update_sync_run(
@@ -229,7 +235,7 @@ def _record_success(
         turn.run_id,
         {
             "state": "done",
-            "finished_at": now,
+            "finished_at": func.clock_timestamp(),
             "cursor_after": last.changes.to_cursor,
             "pages": len(pages),
             "added": applied.added,
@@ -260,8 +266,8 @@ def _next_regular(now: dt.datetime) -> dt.datetime:
     return now + interval * random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, hides nothing
 
 
-def _fail(turn: Turn, error: ProviderError) -> None:
-    """Record what went wrong, and when to try again."""
+def _fail(turn: Turn, error: ProviderError, *, is_ours: bool = False) -> None:
+    """Record what went wrong, and when to try again; an error of ours counts as a death."""
     now = clock.now()
     with household_transaction(turn.household_id) as session:
         item = repository.find_item(session, turn.household_id, turn.item_id, lock=True)
@@ -269,6 +275,9 @@ def _fail(turn: Turn, error: ProviderError) -> None:
             values = health.of_error(error, failures=item.failures, now=now)
             values |= {"lease_id": None, "lease_until": None}
             values.setdefault("next_sync_at", _next_regular(now))
+            values["lost_runs"] = item.lost_runs + 1 if is_ours else 0
+            if values["lost_runs"] == turns.LOST_RUNS_MAX:
+                values |= turns.set_aside()
             repository.update_item(session, turn.household_id, turn.item_id, values)
         repository.update_sync_run(
             session,
@@ -276,19 +285,18 @@ def _fail(turn: Turn, error: ProviderError) -> None:
             turn.run_id,
             {
                 "state": "failed",
-                "finished_at": now,
+                "finished_at": func.clock_timestamp(),
                 "error_code": error.code,
                 "error_message": error.message,
             },
         )
-    log.warning("sync_run_failed", item_id=str(turn.item_id), error_code=error.code)
+    log.warning("sync_run_failed", error_code=error.code)
     events.publish(turn.household_id, "sync_failed", item_id=str(turn.item_id))
 
 
 def _announce(turn: Turn, applied: Applied) -> None:
     log.info(
         "sync_run_finished",
-        item_id=str(turn.item_id),
         added=applied.added,
         modified=applied.modified,
         removed=applied.removed,
@@ -308,4 +316,4 @@ def _follow_up(turn: Turn) -> None:
     with household_transaction(turn.household_id) as session:
         item = repository.find_item(session, turn.household_id, turn.item_id)
         if item is not None and item.sync_wanted_by is not None:
-            jobs.enqueue(session, SYNC_TASK, str(turn.household_id), str(turn.item_id))
+            jobs.enqueue(session, turns.SYNC_TASK, str(turn.household_id), str(turn.item_id))

@@ -8,6 +8,7 @@ import structlog
 
 from app.core.database import household_transaction
 from app.core.errors import ConflictError, InvalidInputError, NotFoundError, TooLargeError
+from app.core.faults import fault
 from app.core.ids import uuid7
 from app.features.imports import repository
 from app.features.imports.service import files
@@ -45,15 +46,18 @@ def preview(household_id: UUID, user_id: UUID, file_name: str, data: bytes) -> U
     name = clean_name(file_name)
     kind = detect_format(name, data)
     import_id, page_id = _keep(household_id, user_id, name, kind, data)
+    fault("import.uploaded")
     values: dict[str, object]
     try:
         reading = files.read(page_id, name, data, None)
         values = {"layout": reading.layout.to_dict()} if reading.layout else {}
     except UnreadableFileError as error:
         values = {"state": "failed", "error": error.message}
+    fault("import.read")
     if values:
         with household_transaction(household_id) as session:
             repository.update_import(session, household_id, import_id, values)
+    fault("import.previewed")
     log.info("file_imported", import_id=str(import_id), format=kind, bytes=len(data))
     return import_id
 
