@@ -181,6 +181,7 @@ class Transaction(Base):
               postgresql_where=text("pending AND duplicate_of_id IS NULL")),
         Index("ix_transactions_duplicate_of", "household_id", "duplicate_of_id",
               postgresql_where=text("duplicate_of_id IS NOT NULL")),
+        Index("ix_transactions_change_set", "household_id", "change_set_id"),
         Index("ix_transactions_search", "search_text", postgresql_using="gin",
               postgresql_ops={"search_text": "gin_trgm_ops"},
               postgresql_where=text("is_live")),

@@ -195,6 +195,8 @@ BEGIN
         ('pending', was.pending::text, now.pending::text),
         ('description', was.description, now.description),
         ('category_code', was.category_code, now.category_code),
+        ('pending_source_id', was.pending_source_id, now.pending_source_id),
+        ('journal_page_id', was.journal_page_id::text, now.journal_page_id::text),
         ('counterparty_source', was.counterparty_source, now.counterparty_source),
         ('counterparty_enriched', was.counterparty_enriched, now.counterparty_enriched),
         ('counterparty_user', was.counterparty_user, now.counterparty_user),

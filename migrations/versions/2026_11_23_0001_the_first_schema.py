@@ -975,6 +975,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("is_live"),
     )
     op.create_index(
+        "ix_transactions_change_set",
+        "transactions",
+        ["household_id", "change_set_id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_transactions_duplicate_of",
         "transactions",
         ["household_id", "duplicate_of_id"],
@@ -1056,6 +1062,7 @@ def downgrade() -> None:
         table_name="transactions",
         postgresql_where=sa.text("duplicate_of_id IS NOT NULL"),
     )
+    op.drop_index("ix_transactions_change_set", table_name="transactions")
     op.drop_index(
         "ix_transactions_category", table_name="transactions", postgresql_where=sa.text("is_live")
     )
