@@ -49,6 +49,17 @@ _CLEAR_STAGE = "TRUNCATE staged_transactions"
 _KEEP_PLANS = "SET LOCAL plan_cache_mode = auto"
 _COPY = f"COPY staged_transactions ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 
+_HAS_PENDING = """
+SELECT EXISTS (
+    SELECT FROM staged_transactions AS staged
+    JOIN transactions AS pending
+      ON pending.household_id = %(household_id)s
+     AND pending.source_account_id = staged.source_account_id
+     AND pending.source_id = staged.pending_source_id
+    WHERE staged.pending_source_id IS NOT NULL
+)
+"""
+
 # A pending row that is posted under another id stays the same row, so that whatever people
 # and links attached to it stays too. It may have been withdrawn in an earlier update.
 _TAKE_OVER = """
@@ -155,12 +166,17 @@ def upsert(
             copy.set_types(list(COLUMNS.values()))
             for row in rows:
                 copy.write_row(row)
-        if link_pending:
+        if link_pending and _tells(cursor, _HAS_PENDING, parameters):
             cursor.execute(_TAKE_OVER, parameters)
             cursor.execute(_CARRY_OVER, parameters)
         counts = cursor.execute(_UPSERT, parameters).fetchone()
     assert counts is not None  # an aggregate always has a row
     return counts[0], counts[1]
+
+
+def _tells(cursor: psycopg.Cursor, question: str, parameters: Mapping[str, object]) -> bool:
+    answer = cursor.execute(question.encode(), parameters).fetchone()
+    return answer is not None and bool(answer[0])
 
 
 def rows_of(
