@@ -26,6 +26,7 @@ import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from app.domain.records import TransactionRecord
@@ -72,6 +73,23 @@ def account_id(*parts: str) -> str:
     Card numbers and IBANs must not lie around in keys and logs.
     """
     return f"file1:{_digest(*(part.strip().upper() for part in parts))}"
+
+
+def number_equal(records: Iterable[TransactionRecord]) -> list[TransactionRecord]:
+    """Number rows that several statements of one account have under the same id."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for record in records:
+        seen[record.source_id] += 1
+        count = seen[record.source_id]
+        again = replace(record, source_id=f"{record.source_id}/{count}") if count > 1 else record
+        numbered.append(again)
+    return numbered
+
+
+def without_number(source_id: str) -> str:
+    """Return the id as a single statement has it, before `number_equal`."""
+    return source_id.partition("/")[0]
 
 
 def match_renumbered(

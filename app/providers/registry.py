@@ -1,10 +1,13 @@
 """Which providers this installation offers."""
 
-from app.providers.base import Provider
+from app.providers.base import Page, Provider
+from app.providers.plaid import pages
 from app.providers.plaid.client import PlaidSettings
 from app.providers.plaid.provider import PlaidProvider
 
 _providers: dict[str, Provider] = {}
+_decoders = {"plaid": pages.decode_page}
+"""Pure, so that the journal can be read without keys, and of providers left long ago."""
 
 
 def configure(plaid: PlaidSettings | None) -> None:
@@ -29,3 +32,16 @@ def get(name: str) -> Provider:
 def names() -> tuple[str, ...]:
     """Return the names of the configured providers."""
     return tuple(_providers)
+
+
+def decode_page(kind: str, payload: bytes, from_cursor: str | None) -> Page:
+    """Say again what a journaled page of any provider means; pure.
+
+    Raises:
+        LookupError: No provider of ours ever sent this kind of page.
+        ProviderError: The page is not what it should be.
+    """
+    decode = _decoders.get(kind.partition(".")[0])
+    if decode is None:
+        raise LookupError(f"no provider sends pages of the kind {kind!r}")
+    return decode(kind, payload, from_cursor)

@@ -1,7 +1,7 @@
 """Use cases of accounts."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -49,10 +49,7 @@ def store_accounts(
         row.account_source_id: row
         for row in repository.source_accounts(session, household_id, source, item_id)
     }
-    keys = {
-        account_source_id: SourceAccountKey(row.id, row.account_id)
-        for account_source_id, row in known.items()
-    }
+    keys = _keys(known.values())
     for record in records:
         row = known.get(record.source_id)
         if row is None:
@@ -73,6 +70,17 @@ def store_accounts(
         listed = [record.source_id for record in records]
         repository.mark_missing(session, household_id, item_id, listed)
     return keys
+
+
+def keys_of_item(
+    session: Session, household_id: UUID, source: str, item_id: UUID
+) -> dict[str, SourceAccountKey]:
+    """Return, by the source's account id, all accounts that we know of an Item."""
+    return _keys(repository.source_accounts(session, household_id, source, item_id))
+
+
+def _keys(rows: Iterable[SourceAccount]) -> dict[str, SourceAccountKey]:
+    return {row.account_source_id: SourceAccountKey(row.id, row.account_id) for row in rows}
 
 
 def store_holdings(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.models import JournalPage, RejectedRow
@@ -23,12 +23,12 @@ def find_page(session: Session, household_id: UUID, page_id: UUID) -> JournalPag
     ).one_or_none()
 
 
-def pages_of_run(
+def headings_of_run(
     session: Session, household_id: UUID, sync_run_id: UUID, *, limit: int
-) -> Sequence[JournalPage]:
-    """Return the pages of a sync run in the order in which they came."""
-    return session.scalars(
-        select(JournalPage)
+) -> Sequence[Row[UUID, str, int, str | None]]:
+    """Return id, kind, sequence and cursor of the pages of a run, without what they say."""
+    return session.execute(
+        select(JournalPage.id, JournalPage.kind, JournalPage.sequence, JournalPage.cursor_before)
         .where(JournalPage.household_id == household_id, JournalPage.sync_run_id == sync_run_id)
         .order_by(JournalPage.sequence, JournalPage.id)
         .limit(limit)

@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -36,6 +36,16 @@ class Entry:
     cursor_after: str | None
     item_id: UUID | None
     sync_run_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a page is, without what it says."""
+
+    id: UUID
+    kind: str
+    sequence: int
+    cursor_before: str | None
 
 
 def write(
@@ -83,17 +93,30 @@ def read(session: Session, household_id: UUID, page_id: UUID) -> Entry:
         NotFoundError: The household has no such page.
         SealError: It does not open, or is not what was written.
     """
-    page = repository.find_page(session, household_id, page_id)
-    if page is None:
-        raise NotFoundError("There is no such journal page.")
-    return _open(page, vault.get_key(session, household_id))
+    return next(read_each(session, household_id, [page_id]))
 
 
-def read_run(session: Session, household_id: UUID, sync_run_id: UUID, *, limit: int) -> list[Entry]:
-    """Return the pages of a sync run in the order in which they came."""
+def list_run(
+    session: Session, household_id: UUID, sync_run_id: UUID, *, limit: int
+) -> list[Heading]:
+    """Return the headings of the pages of a sync run in the order in which they came."""
+    rows = repository.headings_of_run(session, household_id, sync_run_id, limit=limit)
+    return [Heading(*row) for row in rows]
+
+
+def read_each(session: Session, household_id: UUID, page_ids: Iterable[UUID]) -> Iterator[Entry]:
+    """Yield pages one after the other, so that only one is in memory.
+
+    Raises:
+        NotFoundError: The household has no such page.
+        SealError: One does not open, or is not what was written.
+    """
     key = vault.get_key(session, household_id)
-    pages = repository.pages_of_run(session, household_id, sync_run_id, limit=limit)
-    return [_open(page, key) for page in pages]
+    for page_id in page_ids:
+        page = repository.find_page(session, household_id, page_id)
+        if page is None:
+            raise NotFoundError("There is no such journal page.")
+        yield _open(page, key)
 
 
 def read_last(session: Session, household_id: UUID, sync_run_id: UUID, kind: str) -> Entry | None:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from app.features.journal import service as journal
-from app.importers import reading
+from app.importers import identity, reading
 from app.importers.base import StatementError
 from app.models import Transaction
 from app.providers import registry
@@ -16,12 +16,19 @@ DECISION = "file.decision"
 """The journal's kind for how a file was booked."""
 
 
+class FileAccount(msgspec.Struct):
+    """What this module needs to know of one account of a file."""
+
+    source_account_id: UUID
+    renamed: dict[str, str]
+    """Rows that the ledger knows under another id than the file: theirs to ours."""
+
+
 class FileDecision(msgspec.Struct):
     """What this module needs to know of how a file was booked."""
 
     layout: dict[str, object] | None
-    renamed: dict[str, str]
-    """Rows that the ledger knows under another id than the file: theirs to ours."""
+    accounts: list[FileAccount]
 
 
 def said_by_source(
@@ -44,8 +51,13 @@ def _said_by_file(
     if decided is None:
         return {}
     decision = msgspec.json.decode(decided.payload, type=FileDecision)
-    ours = {our: their for their, our in decision.renamed.items()}
-    source_id = ours.get(row.source_id, row.source_id)
+    theirs = {
+        our: their
+        for account in decision.accounts
+        if account.source_account_id == row.source_account_id
+        for their, our in account.renamed.items()
+    }
+    source_id = identity.without_number(theirs.get(row.source_id, row.source_id))
     try:
         return reading.find_fields(
             page.kind, page.payload, source_id, day=row.date, layout=decision.layout

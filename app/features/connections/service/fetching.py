@@ -46,6 +46,7 @@ class JournaledPage:
     """A page, and where the journal keeps it."""
 
     id: UUID
+    item_id: UUID
     page: Page
     sequence: int
 
@@ -85,7 +86,8 @@ def pages_of_run(session: Session, household_id: UUID, run_id: UUID) -> Iterator
     page_ids = [heading.id for heading in _last_loop(headings)]
     for entry in journal.read_each(session, household_id, page_ids):
         page = registry.decode_page(entry.kind, entry.payload, entry.cursor_before)
-        yield JournaledPage(entry.id, page, entry.sequence)
+        assert entry.item_id is not None  # None is for files
+        yield JournaledPage(entry.id, entry.item_id, page, entry.sequence)
 
 
 def _last_loop(pages: list[journal.Heading]) -> list[journal.Heading]:
@@ -196,4 +198,4 @@ def _journal(turn: Turn, page: Page, sequence: int) -> JournaledPage:
             turn.household_id, "page_read", item_id=str(turn.item_id), rows=rows, page=sequence
         )
     fault("sync.page")
-    return JournaledPage(page_id, page, sequence)
+    return JournaledPage(page_id, turn.item_id, page, sequence)

@@ -1,17 +1,16 @@
 """Book a file: accounts, transactions, balances and quarantine in one transaction."""
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import msgspec
 import structlog
 from sqlalchemy.orm import Session
 
 from app.core import clock, events, jobs
 from app.core.database import household_transaction
 from app.core.errors import ConflictError, InvalidInputError, NotFoundError
+from app.core.faults import fault
 from app.domain.records import (
     AccountRecord,
     BalanceRecord,
@@ -24,6 +23,8 @@ from app.features.accounts import service as accounts
 from app.features.accounts.service import SourceAccountKey
 from app.features.changes import service as changes
 from app.features.imports import repository
+from app.features.imports.service import decision
+from app.features.imports.service.decision import BookedAccount, Decision
 from app.features.imports.service.look import OpenFile, open_file
 from app.features.imports.service.plan import (
     NEW,
@@ -36,7 +37,6 @@ from app.features.imports.service.plan import (
 from app.features.journal import service as journal
 from app.features.transactions import ledger_rows
 from app.features.transactions import service as transactions
-from app.features.transactions.said import DECISION
 from app.features.transactions.service import Applied
 from app.importers.base import UNKNOWN_CURRENCY, BalanceAnchor, Statement
 from app.models import Import
@@ -45,30 +45,6 @@ log = structlog.get_logger(__name__)
 
 REJECTED_SHOWN = 200
 PART_ROWS = 10_000
-
-
-class BookedAccount(msgspec.Struct):
-    """Where the rows of one account of the file went."""
-
-    key: str
-    account_source_id: str
-    source_account_id: UUID
-    account_id: UUID
-    is_new: bool
-    """The import opened the ledger account."""
-
-
-class Decision(msgspec.Struct):
-    """How a file was booked, as the journal keeps it: with the file, it makes the same rows."""
-
-    layout: dict[str, object] | None
-    currency: dict[str, str]
-    """By account of the file: of rows of which it does not say it."""
-    accounts: list[BookedAccount]
-    left_out: list[SourceKey]
-    """Rows that another source of the same account had reported."""
-    renamed: dict[str, str]
-    """Rows that the ledger knows under another id than the file: theirs to ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +117,13 @@ def book(household_id: UUID, user_id: UUID, import_id: UUID) -> Result:
         # Rows and choices may have changed since the page was shown: compare under the lock.
         ledger_rows.lock(session, household_id)
         plan = make_plan(session, household_id, row, opened.reading)
+        fault("import.booking")
         _apply(session, household_id, user_id, replace(opened, row=row), plan)
         session.expire(row)
         result = _result(session, household_id, row)
         jobs.after_commit(session, lambda: _announce(household_id, result))
+        fault("import.before_commit")
+    fault("import.committed")
     return result
 
 
@@ -154,31 +133,25 @@ def _apply(
     row, file = opened.row, opened.reading.file
     assert file is not None  # book() has looked
     change_set_id = changes.open_change_set(
-        session, household_id, kind="import", actor_user_id=user_id
+        session, household_id, kind="import", actor_user_id=user_id, sync_run_id=row.id
     )
     keys: dict[str, SourceAccountKey] = {}
-    booked, upserts, removed, left_out = [], [], [], []
+    booked, upserts, removed, back = [], [], [], 0
     for account in plan.accounts:
         place = _place(session, household_id, row, account)
         keys[place.account_source_id] = SourceAccountKey(place.source_account_id, place.account_id)
         booked.append(place)
         taken = _taken(account, place, add_matches=row.add_matches)
-        left_out += [
-            (place.account_source_id, each.record.source_id)
-            for each in account.rows
-            if each.state == "matched" and not row.add_matches
-        ]
-        back = set(account.revived) & {record.source_id for record in taken}
-        ledger_rows.adopt(
-            session, household_id, change_set_id, place.source_account_id, sorted(back)
-        )
+        back += len(set(account.revived) & {record.source_id for record in taken})
         upserts += taken
         removed += [(place.account_source_id, source_id) for source_id in account.pending_gone]
     applied = _apply_in_parts(
         session, household_id, change_set_id, (upserts, removed), keys, row.journal_page_id
     )
+    # Rows that an undone import had brought are there, hidden; for people they are new.
+    applied = replace(applied, added=applied.added + back, modified=applied.modified - back)
     journal.reject(session, household_id, row.journal_page_id, file.rejected)
-    _journal_decision(session, household_id, row, plan, booked, left_out)
+    decision.write(session, household_id, row.id, Decision(row.layout, booked))
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
     changes.count(session, household_id, change_set_id, counts)
     repository.update_import(
@@ -193,7 +166,7 @@ def _apply(
             "added": applied.added,
             "modified": applied.modified,
             "known": plan.count("known", "changed"),
-            "matched": len(left_out),
+            "matched": sum(len(place.left_out) for place in booked),
             "rejected": len(file.rejected),
         },
     )
@@ -277,6 +250,18 @@ def _place(
         source_account_id=key.source_account_id,
         account_id=account_id,
         is_new=target.account_id is None,
+        currency=account.currency,
+        left_out=[
+            each.record.source_id
+            for each in account.rows
+            if each.state == "matched" and not row.add_matches
+        ],
+        withdrawn=list(account.pending_gone),
+        renamed={
+            each.file_id: each.record.source_id
+            for each in account.rows
+            if each.file_id != each.record.source_id
+        },
     )
 
 
@@ -298,43 +283,6 @@ def _balance(anchor: BalanceAnchor | None, statement: Statement, currency: str) 
     if anchor is None or as_of is None:
         return BalanceRecord(currency=currency, current=None)
     return BalanceRecord(currency=currency, current=anchor.amount, as_of=as_of)
-
-
-def _journal_decision(
-    session: Session,
-    household_id: UUID,
-    row: Import,
-    plan: Plan,
-    booked: Sequence[BookedAccount],
-    left_out: Sequence[SourceKey],
-) -> None:
-    decision = Decision(
-        layout=row.layout,
-        currency={account.key: account.currency for account in plan.accounts},
-        accounts=list(booked),
-        left_out=list(left_out),
-        renamed={
-            each.file_id: each.record.source_id
-            for account in plan.accounts
-            for each in account.rows
-            if each.file_id != each.record.source_id
-        },
-    )
-    journal.write(
-        session,
-        household_id,
-        kind=DECISION,
-        payload=msgspec.json.encode(decision),
-        sync_run_id=row.id,
-        sequence=1,
-    )
-
-
-def read_decision(session: Session, household_id: UUID, import_id: UUID) -> Decision:
-    """Return how an import was booked."""
-    page = journal.read_last(session, household_id, import_id, DECISION)
-    assert page is not None  # written in the transaction that booked it
-    return msgspec.json.decode(page.payload, type=Decision)
 
 
 def _result(session: Session, household_id: UUID, row: Import) -> Result:

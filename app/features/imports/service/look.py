@@ -14,7 +14,8 @@ from app.domain.records import RejectedRecord
 from app.features.accounts import service as accounts
 from app.features.accounts.service import AccountView
 from app.features.imports import repository
-from app.features.imports.service import files
+from app.features.imports.service import decision, files
+from app.features.imports.service.decision import Decision
 from app.features.imports.service.plan import (
     NEW,
     Plan,
@@ -23,7 +24,7 @@ from app.features.imports.service.plan import (
     make_plan,
 )
 from app.features.journal import service as journal
-from app.importers.base import StatementError
+from app.importers.base import StatementError, StatementFile
 from app.importers.csv_layout import CsvLayout
 from app.importers.reading import Reading
 from app.models import Import
@@ -124,6 +125,33 @@ def open_file(household_id: UUID, import_id: UUID) -> OpenFile:
         raise files.UnreadableFileError(row.error or "The file cannot be read.")
     layout = CsvLayout.from_dict(row.layout) if row.layout else None
     return OpenFile(row, data, files.read(row.journal_page_id, row.file_name, data, layout))
+
+
+@dataclass(frozen=True, slots=True)
+class BookedFile:
+    """A file that was booked, read again."""
+
+    journal_page_id: UUID
+    file: StatementFile
+    decision: Decision
+
+
+def open_booked(session: Session, household_id: UUID, import_id: UUID) -> BookedFile:
+    """Read a file again as it was booked, from the journal alone.
+
+    Raises:
+        NotFoundError: The household has no such import.
+        UnreadableFileError: The file cannot be read any more.
+    """
+    row = repository.find_import(session, household_id, import_id)
+    if row is None:
+        raise NotFoundError("There is no such import.")
+    data = journal.read(session, household_id, row.journal_page_id).payload
+    booked = decision.read(session, household_id, import_id)
+    layout = CsvLayout.from_dict(booked.layout) if booked.layout else None
+    reading = files.read(row.journal_page_id, row.file_name, data, layout)
+    assert reading.file is not None  # only what can be read is booked
+    return BookedFile(row.journal_page_id, reading.file, booked)
 
 
 def look(household_id: UUID, import_id: UUID) -> PreviewData:

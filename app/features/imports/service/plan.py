@@ -14,6 +14,7 @@ from app.domain.records import TransactionRecord
 from app.features.accounts import service as accounts
 from app.features.accounts.service import AccountView
 from app.features.imports import repository
+from app.features.imports.service.decision import in_currency
 from app.features.transactions import ledger_rows
 from app.features.transactions.apply import DESCRIPTION_CHARACTERS_MAX
 from app.features.transactions.ledger_rows import LedgerRow
@@ -52,7 +53,7 @@ class PlannedRow:
 
     record: TransactionRecord
     file_id: str
-    """The row's id in the file; the record has the one under which the ledger knows it."""
+    """The row's id in the file, equal ones numbered; the record has the ledger's."""
     line: int
     state: str
     """`new`, `known`, `changed` (known, but says something else now), or `matched`: another
@@ -149,7 +150,7 @@ class _Chooser:
             or repository.base_currency(self.session, self.household_id)
         )
         records = [
-            (_in_currency(record, currency), line)
+            (in_currency(record, currency), line)
             for statement in statements
             for record, line in zip(statement.transactions, statement.lines, strict=True)
         ]
@@ -259,12 +260,13 @@ class _Chooser:
         target: Target,
     ) -> tuple[PlannedRow, ...]:
         """Say of each row whether the ledger has it."""
-        known_ids = _stored_ids(_without_equal_ids([record for record, _ in records]), stored)
+        numbered = identity.number_equal(record for record, _ in records)
+        known_ids = _stored_ids(numbered, stored)
         live = {row.source_id: row for row in stored if not row.is_removed}
         pairs = self.pairs(known_ids, live, target)
         return tuple(
-            PlannedRow(known, record.source_id, line, _state(known, live, pairs))
-            for known, (record, line) in zip(known_ids, records, strict=True)
+            PlannedRow(known, theirs.source_id, line, _state(known, live, pairs))
+            for known, theirs, (_, line) in zip(known_ids, numbered, records, strict=True)
         )
 
     def pairs(
@@ -327,23 +329,6 @@ def _state(
         text,
     )
     return "known" if says_the_same else "changed"
-
-
-def _in_currency(record: TransactionRecord, currency: str) -> TransactionRecord:
-    if record.money.currency != UNKNOWN_CURRENCY:
-        return record
-    return replace(record, money=Money(record.money.amount, currency))
-
-
-def _without_equal_ids(records: Sequence[TransactionRecord]) -> list[TransactionRecord]:
-    """Number rows that two statements of the same account have under the same id."""
-    seen: dict[str, int] = {}
-    kept = []
-    for record in records:
-        count = seen[record.source_id] = seen.get(record.source_id, 0) + 1
-        number = f"/{count}" if count > 1 else ""
-        kept.append(replace(record, source_id=record.source_id + number) if number else record)
-    return kept
 
 
 def _stored_ids(

@@ -11,7 +11,9 @@ from app.core.errors import ConflictError, NotFoundError
 from app.features.accounts import service as accounts
 from app.features.changes import service as changes
 from app.features.imports import repository
-from app.features.imports.service.book import BookedAccount, Result, get_result, read_decision
+from app.features.imports.service import decision
+from app.features.imports.service.book import Result, get_result
+from app.features.imports.service.decision import BookedAccount, booked_rows
 from app.features.imports.service.look import OpenFile, open_file
 from app.features.journal import service as journal
 from app.features.transactions import ledger_rows
@@ -77,7 +79,7 @@ def _take_back(
 ) -> int:
     assert row.change_set_id is not None  # it is booked
     undo_id = changes.open_change_set(session, household_id, kind="undo", actor_user_id=user_id)
-    mine = read_decision(session, household_id, row.id).accounts
+    mine = decision.read(session, household_id, row.id).accounts
     for opened in later:
         _hand_over(session, household_id, row.change_set_id, mine, opened)
     removed = ledger_rows.take_back(
@@ -107,22 +109,12 @@ def _hand_over(
     opened: OpenFile,
 ) -> None:
     """Give rows that a later import has as well to that import."""
-    theirs = read_decision(session, household_id, opened.row.id)
-    left_out = {tuple(each) for each in theirs.left_out}
     assert opened.row.change_set_id is not None  # it is booked
     assert opened.reading.file is not None  # a file without rows is not booked
     shared = {each.source_account_id for each in mine}
-    for place in theirs.accounts:
+    for place in decision.read(session, household_id, opened.row.id).accounts:
         if place.source_account_id not in shared:
             continue
-        ids = [
-            source_id
-            for statement in opened.reading.file.statements
-            if statement.account.source_id == place.key
-            for record in statement.transactions
-            for source_id in (record.source_id, theirs.renamed.get(record.source_id))
-            if source_id and (place.account_source_id, source_id) not in left_out
-        ]
         ledger_rows.hand_over(
             session,
             household_id,
@@ -130,7 +122,7 @@ def _hand_over(
             to_change_set_id=opened.row.change_set_id,
             journal_page_id=opened.row.journal_page_id,
             source_account_id=place.source_account_id,
-            source_ids=ids,
+            source_ids=[row.source_id for row in booked_rows(opened.reading.file, place)],
         )
 
 
