@@ -138,6 +138,8 @@ class BalanceAnchor(Base):
     current: Mapped[Amount]
     available: Mapped[OptionalAmount]
     currency: Mapped[str]
+    pending: Mapped[OptionalAmount]
+    """What was pending on the account when it was stated; None for the balance of a day."""
     journal_page_id: Mapped[UUID]
 
 
@@ -356,21 +358,26 @@ class TieOut(Base):
     household_id: Mapped[HouseholdId]
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     state: Mapped[str]
-    """`unproven`: there is no second balance to compare with yet."""
+    reason: Mapped[str | None]
+    """Why it is `unproven`: `no_balance`, `one_balance`, `no_rows` or `value`."""
+    tied_from: Mapped[dt.date | None]
+    """The first day whose stated balance is what the rows come to."""
     tied_through: Mapped[dt.date | None]
-    """The last day whose stated balance is what the rows come to."""
+    """The last such day."""
     tied_amount: Mapped[OptionalAmount]
     """The balance stated for that day."""
     stated: Mapped[OptionalAmount]
     """The balance stated last."""
     stated_on: Mapped[dt.date | None]
     computed: Mapped[OptionalAmount]
-    """What opening and rows come to on that day."""
+    """What opening and rows come to on that day; stated less computed is the gap."""
+    broke_by: Mapped[dt.date | None]
+    """The first day with this gap: it opened after `tied_through`, and by then."""
     currency: Mapped[str]
     treatment: Mapped[str]
     """Whether the institution's balance has pending rows in it: `posted` or `pending`."""
     explanation: Mapped[list[dict[str, object]]] = mapped_column(JSONB, server_default="[]")
-    """The smallest set of rows found that closes the gap."""
+    """The smallest sets of rows found that close the gap, the likeliest first."""
     gap_since: Mapped[Instant | None]
     """When the account stopped tying out."""
     checked_at: Mapped[Instant]

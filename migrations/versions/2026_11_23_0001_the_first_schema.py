@@ -753,11 +753,14 @@ def upgrade() -> None:
         sa.Column("household_id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("tied_from", sa.Date(), nullable=True),
         sa.Column("tied_through", sa.Date(), nullable=True),
         sa.Column("tied_amount", sa.Numeric(precision=24, scale=8), nullable=True),
         sa.Column("stated", sa.Numeric(precision=24, scale=8), nullable=True),
         sa.Column("stated_on", sa.Date(), nullable=True),
         sa.Column("computed", sa.Numeric(precision=24, scale=8), nullable=True),
+        sa.Column("broke_by", sa.Date(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("treatment", sa.Text(), nullable=False),
         sa.Column(
@@ -792,6 +795,7 @@ def upgrade() -> None:
         sa.Column("current", sa.Numeric(precision=24, scale=8), nullable=False),
         sa.Column("available", sa.Numeric(precision=24, scale=8), nullable=True),
         sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("pending", sa.Numeric(precision=24, scale=8), nullable=True),
         sa.Column("journal_page_id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["household_id", "journal_page_id"],
