@@ -1,6 +1,7 @@
 """The command-line program `fintech`; each command's module is loaded when it is called."""
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -31,8 +32,12 @@ class _LazyGroup(click.Group):
         if cmd_name != "up":
             # Before the import: the settings are read when a command's module loads them.
             environment.load_running()
+            # A person reads the answer: what the program would log belongs to servers.
+            os.environ.setdefault("LOG_LEVEL", "WARNING")
         try:
             module: Any = importlib.import_module(_COMMANDS[cmd_name][0])
+            if cmd_name not in ("up", "doctor"):
+                importlib.import_module("app.core.logging").configure_logging()
         except ValueError as error:  # what Pydantic raises where the settings are read
             raise click.ClickException(
                 "The settings are not complete. Start everything with `fintech up`, or see "

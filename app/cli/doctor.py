@@ -31,6 +31,8 @@ CLOCK_SKEW_SECONDS_MAX = 2.0
 CONNECT_SECONDS_MAX = 5
 PROVIDER_SECONDS_MAX = 10.0
 ROLES = ("fintech_tenant", "fintech_system")
+NEED_DATABASE = ("isolation", "migrations", "clock")
+"""Checks that say nothing more where the database is not well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def command() -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """Make all checks, one after the other; those that need broken settings are left out."""
+    """Make all checks, one after the other; those that need what is broken are left out."""
     try:
         settings: Settings = importlib.import_module("app.core.config").settings
     except ValidationError as error:
@@ -88,8 +90,13 @@ def examine() -> Iterator[Finding]:
         "pages": check_pages,
         "disk": check_disk,
     }
+    has_database = True
     for subject, check in checks.items():
-        yield _run(subject, check, settings)
+        if subject in NEED_DATABASE and not has_database:
+            continue
+        finding = _run(subject, check, settings)
+        has_database = has_database and (subject != "database" or finding.is_ok)
+        yield finding
 
 
 def _run(subject: str, check: "Callable[[Settings], str]", settings: "Settings") -> Finding:

@@ -137,3 +137,15 @@ def test_a_command_without_settings_says_what_to_start(tmp_path) -> None:  # typ
     assert result.returncode == 1
     assert "fintech up" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_lost_database_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = ports.find_free()
+    absent = changed(DATABASE_URL=f"postgresql://x@127.0.0.1:{port}/x")
+    monkeypatch.setattr("app.core.config.settings", absent)
+
+    subjects = [each.subject for each in doctor.examine()]
+
+    assert "database" in subjects
+    assert not set(subjects) & set(doctor.NEED_DATABASE)
+    assert "broker" in subjects
