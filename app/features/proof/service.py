@@ -1,1 +1,166 @@
-"""Use cases of the proof."""
+"""Use cases of the proof: make the ledger again from the journal, compare, and mend."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.core.database import household_transaction
+from app.core.encryption import SealError
+from app.core.errors import AppError, ConflictError
+from app.features.changes import service as changes
+from app.features.proof import shadow
+from app.features.proof.shadow import Difference, Speaking, TotalDifference
+from app.features.proof.standing import Standing
+from app.features.proof.words import Word, words_of
+from app.features.transactions import apply, ledger_rows
+from app.features.transactions.service import Applied
+from app.providers.base import ProviderError
+
+DIFFERENCES_SHOWN = 50
+_BATCH_WORDS = 5_000
+_PART_ROWS = 10_000
+_UNREADABLE = (AppError, LookupError, ProviderError, SealError)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of making a household's ledger again."""
+
+    household_id: UUID
+    change_sets: int
+    """In which a source speaks, and which are in force."""
+    pages: int
+    rows: int
+    """Words that pages and files say of transactions."""
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+    """Rows that differ, by `Difference.kind`."""
+    differences: Sequence[Difference] = ()
+    """The first ones, field by field."""
+    totals: Sequence[TotalDifference] = ()
+    standing: Sequence[str] = ()
+    """Balances and holdings that differ, in words."""
+    unreadable: Sequence[str] = ()
+    """Pages and files that cannot be read, in words; nothing was compared then."""
+    mended: Applied | None = None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether journal and ledger tell the same."""
+        return not (self.counts or self.totals or self.standing or self.unreadable)
+
+
+def replay(household_id: UUID) -> Replay:
+    """Make the ledger again beside the ledger, as of now, and compare; writes nothing.
+
+    Others may write meanwhile.
+    """
+    with household_transaction(household_id) as session:
+        # One snapshot for all statements.
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        return _replay(session, household_id)
+
+
+def mend(household_id: UUID) -> Replay:
+    """Write what the journal says now where the ledger says otherwise, as one change set.
+
+    Nobody else writes to the household's ledger meanwhile. What people decided, totals, balances
+    and holdings are left as they are.
+
+    Raises:
+        ConflictError: Something in the journal cannot be read, so that nothing is certain.
+    """
+    with household_transaction(household_id) as session:
+        ledger_rows.lock(session, household_id)
+        found = _replay(session, household_id)
+        if found.unreadable:
+            raise ConflictError(found.unreadable[0])
+        return replace(found, mended=_mend(session, household_id) if found.counts else None)
+
+
+def _replay(session: Session, household_id: UUID) -> Replay:
+    started = time.monotonic()
+    shadow.begin(session)
+    told = _Telling(session, household_id, Standing(session, household_id))
+    for speaking in shadow.speaking(session, household_id):
+        told.hear(speaking)
+    found = Replay(
+        household_id,
+        told.change_sets,
+        len(told.pages),
+        told.position,
+        0,
+        unreadable=told.unreadable,
+    )
+    if not told.unreadable:
+        found = replace(
+            found,
+            counts=shadow.compare(session, household_id),
+            differences=shadow.differences(session, household_id, limit=DIFFERENCES_SHOWN),
+            totals=shadow.differing_totals(session, household_id),
+            standing=told.standing.differences(),
+        )
+    return replace(found, seconds=time.monotonic() - started)
+
+
+@dataclass(slots=True)
+class _Telling:
+    """All that the journal tells, change set after change set."""
+
+    session: Session
+    household_id: UUID
+    standing: Standing
+    change_sets: int = 0
+    position: int = 0
+    pages: set[UUID] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
+
+    def hear(self, speaking: Speaking) -> None:
+        """Take in one change set; one that was undone still says what balances there were."""
+        if speaking.sync_run_id is None or not (speaking.in_force or speaking.kind == "sync"):
+            return
+        try:
+            self.standing.hear(speaking.kind, speaking.sync_run_id)
+            if speaking.in_force:
+                self._take(speaking)
+        except _UNREADABLE as error:
+            reason = error.message if isinstance(error, AppError | ProviderError) else str(error)
+            self.unreadable.append(
+                f"What change set {speaking.sequence} ({speaking.kind}) says cannot be read: "
+                f"{reason}"
+            )
+
+    def _take(self, speaking: Speaking) -> None:
+        self.change_sets += 1
+        numbered = self._numbered(speaking)
+        # A part at a time, since while they are copied nothing else can be asked.
+        while part := list(islice(numbered, _BATCH_WORDS)):
+            shadow.add_words(self.session, speaking.sequence, part)
+
+    def _numbered(self, speaking: Speaking) -> Iterator[tuple[int, Word]]:
+        said = words_of(self.session, self.household_id, speaking.kind, speaking.sync_run_id)
+        for word in said:
+            self.position += 1
+            self.pages.add(word.journal_page_id)
+            yield self.position, word
+
+
+def _mend(session: Session, household_id: UUID) -> Applied | None:
+    last = shadow.prepare_mending(session, household_id)
+    gone = shadow.keys_to_remove(session, household_id)
+    if not last and not gone:
+        return None
+    change_set_id = changes.open_change_set(session, household_id, kind="replay")
+    added = modified = 0
+    for start in range(0, last, _PART_ROWS):
+        rows = shadow.rows_to_mend(session, start, start + _PART_ROWS)
+        written = apply.upsert(session, household_id, change_set_id, rows, link_pending=False)
+        added, modified = added + written[0], modified + written[1]
+    removed = apply.remove(session, household_id, gone)
+    counts = {"added": added, "modified": modified, "removed": removed}
+    changes.count(session, household_id, change_set_id, counts)
+    return Applied(added, modified, removed)

@@ -17,6 +17,8 @@ from app.features.accounts import service as accounts
 from app.features.categories import service as categories
 from app.features.changes import service as changes
 from app.features.connections import repository
+from app.features.connections.service import sync
+from app.features.connections.service.fetching import JournaledPage, ReadPages
 from app.features.journal import service as journal
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
@@ -202,39 +204,60 @@ class Reader:
                 break
 
     def book(self, found: list[Page]) -> Applied:
-        """Apply what was read, in one transaction."""
-        joined = join_pages(page.changes for page in found)
-        page_id = uuid7()
+        """Journal and apply what was read, in one transaction."""
         with household_transaction(self.household_id) as session:
-            new = [record for record in joined.accounts if record.source_id not in self.keys]
-            if new:
-                self.keys |= accounts.store_accounts(
-                    session,
-                    self.household_id,
-                    new,
-                    source="plaid",
-                    item_id=self.item_id,
-                    institution_name=None,
-                    journal_page_id=_page_of_journal(session, self.household_id),
+            run_id = uuid7()
+            pages = [
+                JournaledPage(
+                    journal.write(
+                        session,
+                        self.household_id,
+                        kind=page.kind,
+                        payload=page.payload,
+                        item_id=self.item_id,
+                        sync_run_id=run_id,
+                        sequence=sequence,
+                        cursors=(page.changes.from_cursor, page.changes.to_cursor),
+                    ),
+                    self.item_id,
+                    page,
+                    sequence,
                 )
-            change_set_id = changes.open_change_set(session, self.household_id, kind="sync")
-            applied = transactions.apply_changes(
+                for sequence, page in enumerate(found)
+            ]
+            return self._apply(session, ReadPages(run_id, pages))
+
+    def _apply(self, session: Session, read: ReadPages) -> Applied:
+        joined = join_pages(each.page.changes for each in read.pages)
+        change_set_id = changes.open_change_set(
+            session, self.household_id, kind="sync", sync_run_id=read.run_id
+        )
+        for journaled in sync.account_pages(read.pages):
+            self.keys |= accounts.store_accounts(
                 session,
                 self.household_id,
-                change_set_id,
-                joined,
-                accounts=self.keys,
-                categories={},
-                pages=dict.fromkeys(
-                    [*(record.key for record in joined.upserts), *joined.removed], page_id
-                ),
+                journaled.page.changes.accounts,
+                source="plaid",
+                item_id=self.item_id,
+                institution_name=None,
+                journal_page_id=journaled.id,
             )
+        pages = {
+            key: journaled.id
+            for journaled in read.pages
+            for changed in [journaled.page.changes]
+            for key in [*(record.key for record in changed.upserts), *changed.removed]
+        }
         self.cursor = joined.to_cursor
-        return applied
-
-
-def _page_of_journal(session: Session, household_id: UUID) -> UUID:
-    return journal.write(session, household_id, kind="plaid.accounts", payload=b"{}")
+        return transactions.apply_changes(
+            session,
+            self.household_id,
+            change_set_id,
+            joined,
+            accounts=self.keys,
+            categories=sync.categories_of(session, self.household_id, joined),
+            pages=pages,
+        )
 
 
 def ledger_of(household_id: UUID, source_account_ids: Iterable[UUID]) -> Live:

@@ -5,30 +5,24 @@
 
 from uuid import UUID
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.core.database import household_transaction
 from app.core.ids import uuid7
+from app.features.proof import service as proof
 from app.features.transactions.service import Applied
 from tests import effort
 from tests.features.connections import streams
 
-many = settings(
-    max_examples=effort.histories(), suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-@pytest.fixture(scope="module")
-def household_id() -> UUID:
-    return streams.new_household()
+many = settings(max_examples=effort.histories())
 
 
 @many
 @given(rounds=streams.rounds, noise=streams.noises, late=st.lists(streams.steps, max_size=3))
-def test_the_ledger_equals_the_truth_and_a_replay_writes_nothing(household_id, rounds, noise, late):
+def test_the_ledger_equals_the_truth_and_a_replay_writes_nothing(rounds, noise, late):
+    household_id = streams.new_household()
     history = streams.new_history(f"item-{uuid7()}", noise)
     reader = streams.Reader(household_id, history.stream)
     for number, happenings in enumerate(rounds):
@@ -42,6 +36,7 @@ def test_the_ledger_equals_the_truth_and_a_replay_writes_nothing(household_id, r
         assert streams.ledger_of(household_id, ids) == streams.truth_of(history.stream)
         assert reader.book(pages) == Applied(0, 0, 0)
     assert _totals_of_days(household_id, ids) == _totals_of_rows(household_id, ids)
+    assert proof.replay(household_id).is_same
 
 
 def _totals_of_days(household_id: UUID, ids: list[UUID]) -> list[tuple]:

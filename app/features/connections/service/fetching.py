@@ -74,7 +74,9 @@ def read_by_a_dead_worker(turn: Turn) -> ReadPages | None:
     return ReadPages(run.id, pages)
 
 
-def pages_of_run(session: Session, household_id: UUID, run_id: UUID) -> Iterator[JournaledPage]:
+def pages_of_run(
+    session: Session, household_id: UUID, run_id: UUID, *, newest_first: bool = False
+) -> Iterator[JournaledPage]:
     """Yield from the journal what a finished reading booked, or would book, page by page.
 
     Raises:
@@ -84,6 +86,8 @@ def pages_of_run(session: Session, household_id: UUID, run_id: UUID) -> Iterator
     """
     headings = journal.list_run(session, household_id, run_id, limit=RUN_PAGES_MAX)
     page_ids = [heading.id for heading in _last_loop(headings)]
+    if newest_first:
+        page_ids.reverse()
     for entry in journal.read_each(session, household_id, page_ids):
         page = registry.decode_page(entry.kind, entry.payload, entry.cursor_before)
         assert entry.item_id is not None  # None is for files

@@ -168,7 +168,7 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         change_set_id,
         joined,
         accounts=keys,
-        categories=_categories(session, turn.household_id, joined),
+        categories=categories_of(session, turn.household_id, joined),
         pages=page_of,
     )
     for journaled in pages:
@@ -195,7 +195,7 @@ def _joined(pages: list[JournaledPage]) -> ChangeSet:
     return replace(joined, upserts=joined.upserts + more.upserts)
 
 
-def _categories(session: Session, household_id: UUID, joined: ChangeSet) -> dict[str, UUID]:
+def categories_of(session: Session, household_id: UUID, joined: ChangeSet) -> dict[str, UUID]:
     """Return the household's category for each of the source's codes."""
     ours = categories.ids_by_code(session, household_id)
     codes = {record.category_code for record in joined.upserts if record.category_code}
