@@ -16,6 +16,8 @@ from app.models import SourceAccount
 
 ACCOUNTS_MAX = 1_000
 NAME_CHARACTERS_MAX = 200
+END_OF_DAY = dt.time(23, 59, 59)
+"""UTC; a balance as of this moment was stated for a day, and not at a moment of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ def _instant(as_of: dt.datetime | dt.date | None) -> dt.datetime:
         return clock.now()
     if isinstance(as_of, dt.datetime):
         return as_of if as_of.tzinfo else as_of.replace(tzinfo=dt.UTC)
-    return dt.datetime.combine(as_of, dt.time(23, 59, 59), tzinfo=dt.UTC)
+    return dt.datetime.combine(as_of, END_OF_DAY, tzinfo=dt.UTC)
 
 
 def note_balance(

@@ -33,6 +33,7 @@ from app.features.connections.service import fetching, health, turns
 from app.features.connections.service.fetching import JournaledPage, ReadPages, moves_cursor
 from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
+from app.features.tieout import service as tieout
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
 from app.models import Item
@@ -182,6 +183,8 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
             )
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
     changes.count(session, turn.household_id, change_set_id, counts)
+    touched = {key.account_id for key in keys.values()}
+    tieout.after_booking(session, turn.household_id, touched, has_changes=any(counts.values()))
     return applied
 
 

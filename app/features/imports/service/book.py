@@ -35,6 +35,7 @@ from app.features.imports.service.plan import (
     source_id_of,
 )
 from app.features.journal import service as journal
+from app.features.tieout import service as tieout
 from app.features.transactions import ledger_rows
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
@@ -154,6 +155,8 @@ def _apply(
     decision.write(session, household_id, row.id, Decision(row.layout, booked))
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
     changes.count(session, household_id, change_set_id, counts)
+    # All: a file can take its rows along from another account.
+    tieout.refresh_all(session, household_id)
     repository.update_import(
         session,
         household_id,

@@ -1,0 +1,385 @@
+"""SQL of tying out: a few statements for any number of accounts."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.features.transactions.apply import driver
+from app.models import Account, Item, RejectedRow, SourceAccount, TieOut, Transaction
+from app.models.journal import JournalPage
+
+
+class StatedBalance(NamedTuple):
+    """A balance that a source stated."""
+
+    id: UUID
+    account_id: UUID
+    source_account_id: UUID
+    as_of: dt.datetime
+    current: Decimal
+    currency: str
+    pending: Decimal | None
+
+
+class Total(NamedTuple):
+    """The sum of an account's booked rows of a month or a day."""
+
+    account_id: UUID
+    currency: str
+    date: dt.date
+    """Of a month its first day."""
+    amount: Decimal
+
+
+class LedgerRow(NamedTuple):
+    """A row of the ledger, live or not."""
+
+    id: UUID
+    date: dt.date
+    amount: Decimal
+    pending: bool
+    is_removed: bool
+    duplicate_of_id: UUID | None
+    change_set_id: UUID
+
+
+class FieldChange(NamedTuple):
+    """What a source had said of a row before it said something else."""
+
+    transaction_id: UUID
+    change_set_id: UUID
+    field: str
+    before: str | None
+
+
+class Page(NamedTuple):
+    """Where a stated balance was read."""
+
+    anchor_id: UUID
+    source: str
+    received_at: dt.datetime
+    import_id: UUID | None
+
+
+# Every balance of the last weeks, and of earlier months the first and the last one: a break of
+# years ago stays visible, and ten years of daily balances are a few hundred rows.
+_BALANCES = """
+SELECT id, account_id, source_account_id, as_of, trim_scale(current) AS current, currency,
+       trim_scale(pending) AS pending
+FROM (
+    SELECT anchor.*, source.account_id,
+           row_number() OVER (PARTITION BY anchor.source_account_id
+                              ORDER BY as_of, anchor.id) AS from_start,
+           row_number() OVER (month_of_source ORDER BY as_of, anchor.id) AS from_month_start,
+           row_number() OVER (month_of_source ORDER BY as_of DESC, anchor.id DESC)
+               AS from_month_end
+    FROM balance_anchors AS anchor
+    JOIN source_accounts AS source
+      ON source.household_id = anchor.household_id AND source.id = anchor.source_account_id
+    WHERE anchor.household_id = %(household_id)s AND source.household_id = %(household_id)s
+      AND source.account_id = ANY(%(account_ids)s)
+    WINDOW month_of_source AS (
+        PARTITION BY anchor.source_account_id, date_trunc('month', as_of AT TIME ZONE 'UTC'))
+) AS numbered
+WHERE as_of >= %(recent)s OR from_start <= 2 OR from_month_start = 1 OR from_month_end = 1
+ORDER BY account_id, as_of, id
+"""
+
+_MONTHS = """
+SELECT account_id, currency, month AS date, sum(money_in + money_out) AS amount
+FROM monthly_totals
+WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s) AND NOT pending
+GROUP BY account_id, currency, month
+ORDER BY account_id, currency, month
+"""
+
+_DAYS = """
+SELECT account_id, currency, date, sum(money_in + money_out) AS amount
+FROM daily_totals
+WHERE household_id = %(household_id)s AND date = ANY(%(dates)s)
+  AND account_id = ANY(%(account_ids)s) AND NOT pending
+GROUP BY account_id, currency, date
+"""
+
+_BY_DAY = """
+SELECT account_id, currency, date, sum(money_in + money_out) AS amount
+FROM daily_totals
+WHERE household_id = %(household_id)s AND account_id = %(account_id)s
+  AND currency = %(currency)s AND date BETWEEN %(first)s AND %(last)s AND NOT pending
+GROUP BY account_id, currency, date
+ORDER BY date
+"""
+
+# What was pending can be known only now: the rows change when they are posted.
+_NOTE_PENDING = """
+UPDATE balance_anchors AS anchor
+SET pending = coalesce((
+    SELECT sum(total.money_in + total.money_out) FROM monthly_totals AS total
+    WHERE total.household_id = %(household_id)s AND total.account_id = source.account_id
+      AND total.currency = anchor.currency AND total.pending
+), 0)
+FROM source_accounts AS source
+WHERE source.household_id = %(household_id)s AND source.account_id = ANY(%(account_ids)s)
+  AND source.item_id IS NOT NULL
+  AND anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
+  AND anchor.as_of > %(since)s AND anchor.pending IS NULL
+RETURNING source.account_id
+"""
+
+_ROWS = """
+SELECT id, date, trim_scale(amount) AS amount, pending, removed_at IS NOT NULL AS is_removed,
+       duplicate_of_id, change_set_id
+FROM transactions
+WHERE household_id = %(household_id)s AND account_id = %(account_id)s
+  AND currency = %(currency)s AND is_live AND date BETWEEN %(first)s AND %(last)s
+UNION
+SELECT id, date, trim_scale(amount), pending, removed_at IS NOT NULL, duplicate_of_id,
+       change_set_id
+FROM transactions
+WHERE household_id = %(household_id)s AND account_id = %(account_id)s
+  AND currency = %(currency)s AND date <= %(last)s
+  AND id IN (
+      SELECT transaction_id FROM field_changes
+      WHERE household_id = %(household_id)s AND change_set_id >= %(since)s
+        AND field IN ('amount', 'date', 'pending', 'removed_at', 'duplicate_of_id'))
+ORDER BY date DESC, id DESC
+LIMIT %(limit)s
+"""
+
+# The institution's own changes alone: what we or people mended was wrong all along.
+_CHANGES = """
+SELECT change.transaction_id, change.change_set_id, change.field, change.before
+FROM field_changes AS change
+JOIN change_sets AS made
+  ON made.household_id = change.household_id AND made.id = change.change_set_id
+WHERE change.household_id = %(household_id)s AND made.household_id = %(household_id)s
+  AND change.transaction_id = ANY(%(row_ids)s) AND change.change_set_id >= %(since)s
+  AND change.field IN ('amount', 'date', 'pending', 'removed_at')
+  AND made.kind IN ('sync', 'import') AND made.undone_by IS NULL
+ORDER BY change.change_set_id
+"""
+
+_PAGES = """
+SELECT anchor.id AS anchor_id, source.source, page.received_at,
+       CASE WHEN page.item_id IS NULL THEN page.sync_run_id END AS import_id
+FROM balance_anchors AS anchor
+JOIN source_accounts AS source
+  ON source.household_id = anchor.household_id AND source.id = anchor.source_account_id
+JOIN journal_pages AS page
+  ON page.household_id = anchor.household_id AND page.id = anchor.journal_page_id
+WHERE anchor.household_id = %(household_id)s AND anchor.id = ANY(%(anchor_ids)s)
+"""
+
+_COLUMNS = (
+    "state", "reason", "tied_from", "tied_through", "tied_amount", "stated", "stated_on",
+    "computed", "broke_by", "currency", "treatment", "explanation",
+)  # fmt: skip
+_STORE = """
+INSERT INTO tie_outs AS known (household_id, account_id, gap_since, checked_at, {columns})
+VALUES (%(household_id)s, %(account_id)s,
+        CASE WHEN %(state)s = 'gap' THEN now() END, now(), {values})
+ON CONFLICT (household_id, account_id) DO UPDATE
+SET checked_at = now(), {updates},
+    gap_since = CASE WHEN excluded.state = 'gap' THEN coalesce(known.gap_since, now()) END
+""".format(
+    columns=", ".join(_COLUMNS),
+    values=", ".join(f"%({name})s" for name in _COLUMNS),
+    updates=", ".join(f"{name} = excluded.{name}" for name in _COLUMNS),
+)
+
+
+def accounts(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> list[Account]:
+    """Return these accounts."""
+    return list(
+        session.scalars(
+            select(Account).where(Account.household_id == household_id, Account.id.in_(account_ids))
+        )
+    )
+
+
+def all_account_ids(session: Session, household_id: UUID) -> list[UUID]:
+    """Return all accounts of a household."""
+    return list(session.scalars(select(Account.id).where(Account.household_id == household_id)))
+
+
+def note_pending(
+    session: Session, household_id: UUID, account_ids: Sequence[UUID], since: dt.datetime
+) -> set[UUID]:
+    """Note beside balances just stated what is pending; return the accounts that have such."""
+    with driver(session).cursor() as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        found = cursor.execute(_NOTE_PENDING, parameters | {"since": since}).fetchall()
+    return {row[0] for row in found}
+
+
+def balances(
+    session: Session, household_id: UUID, account_ids: Sequence[UUID], recent: dt.datetime
+) -> list[StatedBalance]:
+    """Return stated balances by account and time, those before `recent` thinned out."""
+    with driver(session).cursor(row_factory=class_row(StatedBalance)) as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        return cursor.execute(_BALANCES, parameters | {"recent": recent}).fetchall()
+
+
+def months(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> list[Total]:
+    """Return the sums of booked rows of each month."""
+    with driver(session).cursor(row_factory=class_row(Total)) as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        return cursor.execute(_MONTHS, parameters).fetchall()
+
+
+def days(
+    session: Session, household_id: UUID, account_ids: Sequence[UUID], dates: Iterable[dt.date]
+) -> list[Total]:
+    """Return the sums of booked rows of some days."""
+    with driver(session).cursor(row_factory=class_row(Total)) as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        return cursor.execute(_DAYS, parameters | {"dates": list(dates)}).fetchall()
+
+
+def by_day(
+    session: Session, household_id: UUID, account_id: UUID, currency: str, span: tuple[dt.date, ...]
+) -> list[Total]:
+    """Return the sums of booked rows of each day from the first to the last of `span`."""
+    with driver(session).cursor(row_factory=class_row(Total)) as cursor:
+        parameters = {"household_id": household_id, "account_id": account_id, "currency": currency}
+        return cursor.execute(_BY_DAY, parameters | {"first": span[0], "last": span[-1]}).fetchall()
+
+
+def rows(
+    session: Session,
+    household_id: UUID,
+    account_id: UUID,
+    currency: str,
+    *,
+    first: dt.date,
+    last: dt.date,
+    since: UUID,
+    limit: int,
+) -> tuple[list[LedgerRow], list[FieldChange]]:
+    """Return the rows of some days and those that changed `since`, and what sources changed."""
+    parameters = {
+        "household_id": household_id,
+        "account_id": account_id,
+        "currency": currency,
+        "first": first,
+        "last": last,
+        "since": since,
+        "limit": limit,
+    }
+    with driver(session).cursor(row_factory=class_row(LedgerRow)) as cursor:
+        found = cursor.execute(_ROWS, parameters).fetchall()
+    with driver(session).cursor(row_factory=class_row(FieldChange)) as cursor:
+        parameters["row_ids"] = [row.id for row in found]
+        return found, cursor.execute(_CHANGES, parameters).fetchall()
+
+
+def pages(session: Session, household_id: UUID, anchor_ids: Sequence[UUID]) -> list[Page]:
+    """Return where balances were read."""
+    with driver(session).cursor(row_factory=class_row(Page)) as cursor:
+        parameters = {"household_id": household_id, "anchor_ids": list(anchor_ids)}
+        return cursor.execute(_PAGES, parameters).fetchall()
+
+
+def count_rejected(session: Session, household_id: UUID, account_id: UUID, since: UUID) -> int:
+    """Return how many rows of the account's connections could not be read since a moment."""
+    items = select(SourceAccount.item_id).where(
+        SourceAccount.household_id == household_id,
+        SourceAccount.account_id == account_id,
+        SourceAccount.item_id.is_not(None),
+    )
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(RejectedRow)
+            .join(
+                JournalPage,
+                (JournalPage.household_id == RejectedRow.household_id)
+                & (JournalPage.id == RejectedRow.journal_page_id),
+            )
+            .where(
+                RejectedRow.household_id == household_id,
+                RejectedRow.id > since,
+                JournalPage.item_id.in_(items),
+            )
+        )
+        or 0
+    )
+
+
+def find(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> dict[UUID, TieOut]:
+    """Return what is stored of these accounts."""
+    found = session.scalars(
+        select(TieOut).where(
+            TieOut.household_id == household_id, TieOut.account_id.in_(account_ids)
+        ),
+        execution_options={"populate_existing": True},
+    )
+    return {each.account_id: each for each in found}
+
+
+def store(
+    session: Session, household_id: UUID, values: Iterable[tuple[UUID, dict[str, object]]]
+) -> None:
+    """Store what was found of each account; `gap_since` stays while a gap stays."""
+    with driver(session).cursor() as cursor:
+        cursor.executemany(
+            _STORE,
+            [
+                each
+                | {
+                    "household_id": household_id,
+                    "account_id": account_id,
+                    "explanation": Jsonb(each["explanation"]),
+                }
+                for account_id, each in values
+            ],
+        )
+
+
+def forget(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> None:
+    """Forget what is stored of accounts."""
+    session.execute(
+        delete(TieOut).where(
+            TieOut.household_id == household_id, TieOut.account_id.in_(account_ids)
+        )
+    )
+
+
+def transactions(
+    session: Session, household_id: UUID, row_ids: Sequence[UUID]
+) -> dict[UUID, Transaction]:
+    """Return transactions, live or not, by id."""
+    found = session.scalars(
+        select(Transaction).where(
+            Transaction.household_id == household_id, Transaction.id.in_(row_ids)
+        )
+    )
+    return {each.id: each for each in found}
+
+
+def items_of(session: Session, household_id: UUID, account_id: UUID) -> list[Item]:
+    """Return the connections that feed an account."""
+    return list(
+        session.scalars(
+            select(Item)
+            .join(
+                SourceAccount,
+                (SourceAccount.household_id == Item.household_id)
+                & (SourceAccount.item_id == Item.id),
+            )
+            .where(
+                Item.household_id == household_id,
+                SourceAccount.household_id == household_id,
+                SourceAccount.account_id == account_id,
+            )
+            .order_by(Item.id)
+        )
+    )

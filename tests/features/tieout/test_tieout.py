@@ -1,0 +1,153 @@
+"""Tied out: through real syncs, the rows against the balances that the bank states."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from app.core.database import household_transaction
+from app.features.connections.service.sync import sync_item
+from app.features.tieout import service
+from app.simulator.stream import Added, Churned, Modified, Posted, Removed
+from tests.features.connections.bank import linked, open_bank, query, row
+
+NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
+
+
+def sync_on(bank, item_id, household_id, number, *events):
+    """Let the bank's day begin, its events happen, and read them at noon."""
+    with time_machine.travel(NOON + dt.timedelta(days=number), tick=False):
+        for event in events:
+            bank.stream.apply(event)
+        assert sync_item(household_id, item_id).state == "done"
+
+
+def on(number):
+    return (NOON + dt.timedelta(days=number)).date()
+
+
+def stored(household_id):
+    [found] = query(
+        household_id,
+        "SELECT state, reason, tied_from, tied_through, tied_amount, stated - computed,"
+        " explanation, gap_since, treatment, broke_by FROM tie_outs",
+    )
+    return dict(
+        zip(
+            ("state", "reason", "tied_from", "tied_through", "tied_amount", "gap", "explanation",
+             "gap_since", "treatment", "broke_by"),
+            found,
+            strict=True,
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def bank(ada):
+    """Return a bank that was read on two days, and the Item's id."""
+    bank = open_bank(rows=5)
+    with linked(ada.household_id, bank) as item_id:
+        sync_on(bank, item_id, ada.household_id, 0)
+        yield bank, item_id
+
+
+def test_the_first_balance_proves_nothing_and_the_second_does(ada, bank):
+    bank, item_id = bank
+    assert (stored(ada.household_id)["state"], stored(ada.household_id)["reason"]) == (
+        "unproven",
+        "one_balance",
+    )
+
+    sync_on(bank, item_id, ada.household_id, 1, Added(row(bank, "a", "7.10", date=on(1))))
+
+    found = stored(ada.household_id)
+    assert found["state"] == "tied"
+    assert (found["tied_from"], found["tied_through"]) == (on(0), on(1))
+    assert found["tied_amount"] == Decimal("-22.10")
+
+
+def test_pending_rows_corrections_renumbering_and_withdrawals_keep_it_tied(ada, bank):
+    bank, item_id = bank
+    days = [
+        [Added(row(bank, "p1", "50.00", date=on(1), pending=True))],
+        [Added(row(bank, "a", "3.00", date=on(2)))],
+        [Posted("p1", row(bank, "q1", "60.00", date=on(3)), linked=True, removal="before")],
+        [Modified(row(bank, "a", "3.37", date=on(2)))],
+        [Churned("q1", row(bank, "q2", "60.01", date=on(3)))],
+        [Removed("a")],
+        [Added(row(bank, "b", "1.00", date=on(7)))],
+    ]
+    for number, events in enumerate(days, 1):
+        sync_on(bank, item_id, ada.household_id, number, *events)
+        assert stored(ada.household_id)["state"] == "tied", number
+    assert stored(ada.household_id)["tied_through"] == on(len(days))
+
+
+def lose(household_id, source_id):
+    """Remove a row as a defect of ours would."""
+    with household_transaction(household_id) as session:
+        session.connection().exec_driver_sql(
+            "SELECT set_config('app.change_set_id',"
+            " (SELECT id::text FROM change_sets ORDER BY sequence DESC LIMIT 1), true)"
+        )
+        session.connection().exec_driver_sql(
+            "UPDATE transactions SET removed_at = now() WHERE source_id = %s", (source_id,)
+        )
+
+
+def test_a_lost_row_is_a_gap_and_is_named_until_it_is_back(ada, bank, monkeypatch):
+    bank, item_id = bank
+    told = []
+    monkeypatch.setattr(service.events, "publish", lambda *a, **k: told.append(a[1]))
+    sync_on(bank, item_id, ada.household_id, 1, Added(row(bank, "a", "7.10", date=on(1))))
+    lost = row(bank, "lost", "12.34", date=on(2))
+    sync_on(bank, item_id, ada.household_id, 2, Added(lost))
+    assert stored(ada.household_id)["state"] == "tied"
+
+    lose(ada.household_id, "lost")
+    sync_on(bank, item_id, ada.household_id, 3, Added(row(bank, "b", "1.00", date=on(3))))
+
+    found = stored(ada.household_id)
+    assert found["state"] == "gap"
+    assert found["gap"] == Decimal("-12.34")
+    assert (found["tied_through"], found["broke_by"]) == (on(1), on(2))
+    assert found["gap_since"] is not None
+    [[lost_id]] = query(ada.household_id, "SELECT id FROM transactions WHERE source_id = 'lost'")
+    assert found["explanation"][0]["kind"] == "removed"
+    assert [each["transaction_id"] for each in found["explanation"][0]["rows"]] == [str(lost_id)]
+    assert told.count("tie_out_changed") == 1
+
+    sync_on(bank, item_id, ada.household_id, 4, Modified(lost))
+
+    assert stored(ada.household_id)["state"] == "tied"
+    assert stored(ada.household_id)["gap_since"] is None
+    assert told.count("tie_out_changed") == 2
+    actions = [each[0] for each in query(ada.household_id, "SELECT action FROM audit_events")]
+    assert [each for each in actions if "tie_out" in each] == [
+        "account.tie_out_lost",
+        "account.tie_out_found",
+    ]
+
+
+def test_a_replay_of_the_same_day_examines_nothing(ada, bank, monkeypatch):
+    bank, item_id = bank
+    sync_on(bank, item_id, ada.household_id, 1)
+    monkeypatch.setattr(service, "examine", lambda *a: pytest.fail("there is nothing new"))
+
+    sync_on(bank, item_id, ada.household_id, 1)
+
+
+def test_what_is_stored_is_what_a_recheck_finds(ada, bank):
+    bank, item_id = bank
+    sync_on(bank, item_id, ada.household_id, 1, Added(row(bank, "a", "7.10", date=on(1))))
+    with household_transaction(ada.household_id) as session:
+        assert service.find_differences(session, ada.household_id) == []
+
+    query(ada.household_id, "UPDATE tie_outs SET state = 'gap'")
+
+    with household_transaction(ada.household_id) as session:
+        [found] = service.find_differences(session, ada.household_id)
+        assert found.fields == ("state",)
+        service.refresh_all(session, ada.household_id)
+        assert service.find_differences(session, ada.household_id) == []
