@@ -184,7 +184,7 @@ class Import(Base):
     currency: Mapped[str | None]
     """What the user chose for rows of which the file does not say it."""
     add_matches: Mapped[bool] = mapped_column(server_default="false")
-    """Also add rows that another source of the same account seems to have reported."""
+    """Rows that another source of the account seems to tell count all the same."""
     journal_page_id: Mapped[UUID]
     """The file itself."""
     change_set_id: Mapped[UUID | None]
@@ -196,5 +196,5 @@ class Import(Base):
     known: Mapped[int] = mapped_column(server_default="0")
     """Rows that the ledger had already."""
     matched: Mapped[int] = mapped_column(server_default="0")
-    """Rows left out because another source of the same account had reported them."""
+    """Rows that another source of the account tells: kept, and not counted twice."""
     rejected: Mapped[int] = mapped_column(server_default="0")

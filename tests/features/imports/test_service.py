@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.errors import AppError, ConflictError, NotFoundError
-from app.features.imports.service.book import Result, book
+from app.features.history.service.undo import undo_import
+from app.features.imports.service.book import Result, book, get_result
 from app.features.imports.service.look import Choices, PreviewData, look, set_layout
-from app.features.imports.service.undo import undo
 from app.features.imports.service.upload import discard, preview
 from app.models import (
     Account,
@@ -35,6 +35,11 @@ def bring_and_book(
     if choices is not None:
         set_layout(ada.household_id, shown.id, choices)
     return book(ada.household_id, ada.user_id, shown.id)
+
+
+def undo(household_id: UUID, user_id: UUID, import_id: UUID) -> Result:
+    undo_import(household_id, user_id, import_id)
+    return get_result(household_id, import_id)
 
 
 def ledger(ada: SignedInBrowser) -> list[tuple[str, str, str]]:
@@ -311,27 +316,45 @@ def test_two_accounts_of_one_bank_whose_files_look_alike_stay_apart(ada) -> None
         assert session.scalar(select(func.count()).select_from(Account)) == 2
 
 
-def test_rows_that_another_source_reported_are_left_out_unless_wanted(ada) -> None:
+def test_rows_that_another_source_told_are_kept_as_duplicates(ada) -> None:
     bring_and_book(ada, ofx())
+    before = daily_totals(ada)
+
+    shown, result = bring_again_as_csv(ada)
+
+    assert [row.state for row in shown.rows] == ["matched", "matched", "new", "new"]
+    assert (result.added, result.matched) == (4, 2)
+    assert len(ledger(ada)) == 8
+    assert daily_totals(ada) == (before[0] + 2, before[1] + Decimal("2460.00"))
+
+
+def test_rows_that_another_source_told_count_as_well_if_wanted(ada) -> None:
+    bring_and_book(ada, ofx())
+
+    _, result = bring_again_as_csv(ada, add_matches=True)
+    again = bring_and_book(ada, CSV_OF_THE_SAME, "march.csv")
+
+    assert (result.added, result.matched) == (4, 0)
+    assert (again.added, again.known, again.matched) == (0, 4, 0)
+    assert daily_totals(ada)[0] == 8
+
+
+CSV_OF_THE_SAME = csv(
+    "2026-03-03,Coffee bar card 1,-4.50",
+    "2026-03-10,Rent March,-820.00",
+    "2026-03-12,Cash,-40.00",
+    "2026-04-20,After the bank's last day,2500.00",
+)
+
+
+def bring_again_as_csv(ada, *, add_matches=None) -> tuple[PreviewData, Result]:
     with ada.session() as session:
         account_id = session.scalars(select(Account.id)).one()
-    data = csv(
-        "2026-03-03,Coffee bar card 1,-4.50",
-        "2026-03-10,Rent March,-820.00",
-        "2026-03-12,Cash,-40.00",
-        "2026-04-20,After the bank's last day,2500.00",
-    )
-    shown = bring(ada, data, "march.csv")
+    shown = bring(ada, CSV_OF_THE_SAME, "march.csv")
     target = {shown.accounts[0].key: str(account_id)}
-
-    changed = set_layout(ada.household_id, shown.id, Choices(targets=target))
-    result = book(ada.household_id, ada.user_id, shown.id)
-
-    assert [row.state for row in changed.rows] == ["matched", "matched", "new", "new"]
-    assert (result.added, result.matched) == (2, 2)
-    again = bring_and_book(ada, data, "march.csv", Choices(add_matches=True))
-    assert (again.added, again.known) == (2, 2)
-    assert len(ledger(ada)) == 8
+    choices = Choices(targets=target, add_matches=add_matches)
+    changed = set_layout(ada.household_id, shown.id, choices)
+    return changed, book(ada.household_id, ada.user_id, shown.id)
 
 
 def test_an_account_with_earlier_rows_cannot_go_elsewhere(ada) -> None:

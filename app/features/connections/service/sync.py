@@ -33,6 +33,9 @@ from app.features.connections.service import fetching, health, turns
 from app.features.connections.service.fetching import JournaledPage, ReadPages, moves_cursor
 from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
+from app.features.matching.service.homes import ask as ask_about_homes
+from app.features.matching.service.homes import find_homes
+from app.features.matching.service.rows import match_changes
 from app.features.tieout import service as tieout
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
@@ -152,7 +155,17 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         page_of |= dict.fromkeys((row.key for row in records.upserts), journaled.id)
         page_of |= dict.fromkeys(records.removed, journaled.id)
         journal.reject(session, turn.household_id, journaled.id, records.rejected)
-    for journaled in account_pages(pages):
+    joined = _joined(pages)
+    listings = account_pages(pages)
+    homes = find_homes(
+        session,
+        turn.household_id,
+        (record for each in listings for record in each.page.changes.accounts),
+        joined,
+        item_id=turn.item_id,
+        institution_name=turn.institution_name,
+    )
+    for journaled in listings:
         keys |= accounts.store_accounts(
             session,
             turn.household_id,
@@ -161,8 +174,9 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
             item_id=turn.item_id,
             institution_name=turn.institution_name,
             journal_page_id=journaled.id,
+            feeds=homes.feeds,
         )
-    joined = _joined(pages)
+    ask_about_homes(session, turn.household_id, change_set_id, homes, keys)
     applied = transactions.apply_changes(
         session,
         turn.household_id,
@@ -172,6 +186,8 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         categories=categories_of(session, turn.household_id, joined),
         pages=page_of,
     )
+    if any((applied.added, applied.modified, applied.removed)):
+        match_changes(session, turn.household_id, change_set_id, joined, keys)
     for journaled in pages:
         if journaled.page.kind.endswith(HOLDINGS):
             accounts.store_holdings(
@@ -226,6 +242,7 @@ def _record_success(
         "synced_at": now,
         "failures": 0,
         "lost_runs": 0,
+        "parked_at": None,
         "next_sync_at": _next_sync(item, last, now),
     }
     if item.lease_id == turn.lease_id:

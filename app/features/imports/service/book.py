@@ -35,6 +35,7 @@ from app.features.imports.service.plan import (
     source_id_of,
 )
 from app.features.journal import service as journal
+from app.features.matching.service.rows import match_changes
 from app.features.tieout import service as tieout
 from app.features.transactions import ledger_rows
 from app.features.transactions import service as transactions
@@ -63,7 +64,7 @@ class Result:
     """Rows the ledger had that say something else now."""
     known: int
     matched: int
-    """Rows left out because another source of the same account had reported them."""
+    """Rows that another source of the same account tells: kept, and not counted twice."""
     rejected_count: int
     rejected: tuple[RejectedRecord, ...]
     """The first ones."""
@@ -128,6 +129,26 @@ def book(household_id: UUID, user_id: UUID, import_id: UUID) -> Result:
     return result
 
 
+def change_set_of(session: Session, household_id: UUID, import_id: UUID) -> UUID:
+    """Return the change set of an import that is in the ledger.
+
+    Raises:
+        NotFoundError: The household has no such import.
+        ConflictError: It is not booked, or was undone.
+    """
+    row = repository.find_import(session, household_id, import_id)
+    if row is None or row.state == "discarded":
+        raise NotFoundError("There is no such import.")
+    if row.state != "booked" or row.change_set_id is None:
+        raise ConflictError("This import is not in the ledger.")
+    return row.change_set_id
+
+
+def set_state(session: Session, household_id: UUID, import_id: UUID, state: str) -> None:
+    """Say that an import is `undone`, or `booked` again."""
+    repository.update_import(session, household_id, import_id, {"state": state})
+
+
 def _apply(
     session: Session, household_id: UUID, user_id: UUID, opened: OpenFile, plan: Plan
 ) -> None:
@@ -142,7 +163,7 @@ def _apply(
         place = _place(session, household_id, row, account)
         keys[place.account_source_id] = SourceAccountKey(place.source_account_id, place.account_id)
         booked.append(place)
-        taken = _taken(account, place, add_matches=row.add_matches)
+        taken = _taken(account, place)
         back += len(set(account.revived) & {record.source_id for record in taken})
         upserts += taken
         removed += [(place.account_source_id, source_id) for source_id in account.pending_gone]
@@ -151,6 +172,12 @@ def _apply(
     )
     # Rows that an undone import had brought are there, hidden; for people they are new.
     applied = replace(applied, added=applied.added + back, modified=applied.modified - back)
+    told = ChangeSet(None, None, tuple(upserts), tuple(removed))
+    matched = 0
+    if any((applied.added, applied.modified, applied.removed)):
+        matched = match_changes(
+            session, household_id, change_set_id, told, keys, apart=row.add_matches
+        )
     journal.reject(session, household_id, row.journal_page_id, file.rejected)
     decision.write(session, household_id, row.id, Decision(row.layout, booked))
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
@@ -169,7 +196,7 @@ def _apply(
             "added": applied.added,
             "modified": applied.modified,
             "known": plan.count("known", "changed"),
-            "matched": sum(len(place.left_out) for place in booked),
+            "matched": matched,
             "rejected": len(file.rejected),
         },
     )
@@ -203,12 +230,9 @@ def _apply_in_parts(
     return Applied(added, modified, gone)
 
 
-def _taken(
-    account: PlannedAccount, place: BookedAccount, *, add_matches: bool
-) -> list[TransactionRecord]:
+def _taken(account: PlannedAccount, place: BookedAccount) -> list[TransactionRecord]:
     """Return the rows to write, under the name that the ledger has for their account."""
-    states = ("new", "known", "changed", "matched") if add_matches else ("new", "known", "changed")
-    taken = [each.record for each in account.rows if each.state in states]
+    taken = [each.record for each in account.rows]
     if place.account_source_id == account.key:
         return taken
     return [replace(record, account_source_id=place.account_source_id) for record in taken]
@@ -243,7 +267,7 @@ def _place(
     key = keys[record.source_id]
     for statement in account.statements:
         for anchor in (statement.opening, statement.closing):
-            balance = _balance(anchor, statement, account.currency)
+            balance = balance_of(anchor, statement, account.currency)
             accounts.note_balance(
                 session, household_id, key.source_account_id, balance, row.journal_page_id
             )
@@ -254,11 +278,6 @@ def _place(
         account_id=account_id,
         is_new=target.account_id is None,
         currency=account.currency,
-        left_out=[
-            each.record.source_id
-            for each in account.rows
-            if each.state == "matched" and not row.add_matches
-        ],
         withdrawn=list(account.pending_gone),
         renamed={
             each.file_id: each.record.source_id
@@ -269,16 +288,21 @@ def _place(
 
 
 def _account_record(account: PlannedAccount) -> AccountRecord:
-    statement = account.statement
-    record = statement.account
-    closing = _balance(statement.closing, statement, account.currency)
-    if statement.closing is None and record.balance.as_of is not None:
+    record = account.statement.account
+    return replace(record, balance=stated_balance(account.statement, account.currency))
+
+
+def stated_balance(statement: Statement, currency: str) -> BalanceRecord:
+    """Return the balance of the account that a statement is of, in `currency` if it has none."""
+    balance = statement.account.balance
+    closing = balance_of(statement.closing, statement, currency)
+    if statement.closing is None and balance.as_of is not None:
         # Investments: cash and positions, which no anchor of the statement says.
-        closing = replace(record.balance, currency=closing.currency)
-    return replace(record, balance=replace(closing, available=record.balance.available))
+        closing = replace(balance, currency=closing.currency)
+    return replace(closing, available=balance.available)
 
 
-def _balance(anchor: BalanceAnchor | None, statement: Statement, currency: str) -> BalanceRecord:
+def balance_of(anchor: BalanceAnchor | None, statement: Statement, currency: str) -> BalanceRecord:
     """Return a stated balance; without a day, of the file or its own, it proves nothing."""
     if statement.currency != UNKNOWN_CURRENCY:
         currency = statement.currency

@@ -25,8 +25,6 @@ class BookedAccount(msgspec.Struct):
     """The import opened the ledger account."""
     currency: str
     """Of rows of which the file does not say it."""
-    left_out: list[str]
-    """Rows that another source of the same account had reported; by the ledger's ids."""
     withdrawn: list[str]
     """Rows that an earlier file had as pending and this one has no more."""
     renamed: dict[str, str]
@@ -61,22 +59,20 @@ def read(session: Session, household_id: UUID, import_id: UUID) -> Decision:
 
 def booked_rows(file: StatementFile, place: BookedAccount) -> list[TransactionRecord]:
     """Return the rows of one account of a file as they were booked, under the ledger's ids."""
-    left_out = set(place.left_out)
     rows = [
         in_currency(record, place.currency)
         for statement in file.statements
         if statement.account.source_id == place.key
         for record in statement.transactions
     ]
-    named = (
+    return [
         replace(
             row,
             account_source_id=place.account_source_id,
             source_id=place.renamed.get(row.source_id, row.source_id),
         )
         for row in identity.number_equal(rows)
-    )
-    return [row for row in named if row.source_id not in left_out]
+    ]
 
 
 def in_currency(record: TransactionRecord, currency: str) -> TransactionRecord:

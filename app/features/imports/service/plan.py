@@ -1,20 +1,20 @@
 """What booking a file would do: which account each row goes to, and which rows are new."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from app.core.errors import ConflictError, InvalidInputError
-from app.domain.matching import SAME_MOVEMENT_DAYS, Movement, match_movements
 from app.domain.money import Money
 from app.domain.records import TransactionRecord
 from app.features.accounts import service as accounts
 from app.features.accounts.service import AccountView
 from app.features.imports import repository
 from app.features.imports.service.decision import in_currency
+from app.features.matching.service.rows import told_before
 from app.features.transactions import ledger_rows
 from app.features.transactions.apply import DESCRIPTION_CHARACTERS_MAX
 from app.features.transactions.ledger_rows import LedgerRow
@@ -28,7 +28,6 @@ NEW = "new"
 ACCOUNTS_MAX = 100
 """Accounts in one file; more means that the wrong column was taken for the account."""
 REMEMBERED_IMPORTS_MAX = 100
-_SPAN_MARGIN = dt.timedelta(days=SAME_MOVEMENT_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,25 +273,16 @@ class _Chooser:
         records: Sequence[TransactionRecord],
         live: Mapping[str, LedgerRow],
         target: Target,
-    ) -> dict[str, str]:
+    ) -> set[str]:
         """Return the new rows that another source of the account seems to have reported."""
         if target.account_id is None or not records:
-            return {}
-        days = [record.date for record in records]
-        others = ledger_rows.rows_of_others(
+            return set()
+        return told_before(
             self.session,
             self.household_id,
             target.account_id,
             target.source_account_id,
-            days=(_shift(min(days), -_SPAN_MARGIN), _shift(max(days), _SPAN_MARGIN)),
-        )
-        return match_movements(
-            (Movement(str(row.id), row.date, row.amount, row.currency) for row in others),
-            (
-                Movement(record.source_id, record.date, record.money.amount, record.money.currency)
-                for record in records
-                if record.source_id not in live
-            ),
+            [record for record in records if record.source_id not in live],
         )
 
 
@@ -316,9 +306,7 @@ def source_id_of(account_id: UUID | None) -> str:
     return f"account:{account_id}"
 
 
-def _state(
-    record: TransactionRecord, live: Mapping[str, LedgerRow], pairs: Mapping[str, str]
-) -> str:
+def _state(record: TransactionRecord, live: Mapping[str, LedgerRow], pairs: Set[str]) -> str:
     row = live.get(record.source_id)
     if row is None:
         return "matched" if record.source_id in pairs else "new"
@@ -351,10 +339,3 @@ def _covers(statements: Sequence[Statement], day: dt.date) -> bool:
         each.start is not None and each.end is not None and each.start <= day <= each.end
         for each in statements
     )
-
-
-def _shift(day: dt.date, by: dt.timedelta) -> dt.date:
-    try:
-        return day + by
-    except OverflowError:
-        return day

@@ -1,0 +1,1 @@
+"""What is told twice: duplicates that are certain are applied, those that are not are asked."""

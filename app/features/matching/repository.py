@@ -1,0 +1,467 @@
+"""SQL of matching: candidates by account and days, duplicates, and what people decided."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from app.core.ids import uuid7
+from app.models import Account, MatchSuggestion, SourceAccount, Transaction
+
+
+class Candidate(NamedTuple):
+    """A transaction that may be told twice."""
+
+    id: UUID
+    account_id: UUID
+    source_account_id: UUID
+    date: dt.date
+    made_on: dt.date | None
+    amount: Decimal
+    currency: str
+    pending: bool
+    text: str
+    category_code: str | None
+    duplicate_of_id: UUID | None
+    is_explained: bool
+    """The source names the pending transaction that it was, or one was found."""
+    is_new: bool
+    """The open change set brought it."""
+    is_removed: bool
+    vanished_now: bool
+    """The open change set withdrew it."""
+    is_decided: bool
+    """A person has said something of it."""
+    told_by: list[UUID]
+    """The source accounts of its duplicates."""
+
+
+class Trace(NamedTuple):
+    """A source account, with what helps to know it again."""
+
+    id: UUID
+    account_id: UUID
+    item_id: UUID | None
+    account_source_id: str
+    kind: str
+    subtype: str | None
+    currency: str
+    mask: str | None
+    name: str
+    persistent_id: str | None
+    current: Decimal | None
+    institution: str | None
+    is_gone: bool
+    has_rows: bool
+    is_alone: bool
+    """No other source feeds its ledger account."""
+
+
+_COLUMNS = """
+    id, account_id, source_account_id, date, authorized_date AS made_on,
+    trim_scale(amount) AS amount, currency, pending, category_code, duplicate_of_id,
+    concat_ws(' ', description, counterparty_source) AS text,
+    change_set_id = %(change_set_id)s AS is_new,
+    removed_at IS NOT NULL AS is_removed, removed_at IS NOT DISTINCT FROM now() AS vanished_now,
+    num_nonnulls(category_user, counterparty_user, note, reviewed_at) > 0 AS is_decided,
+    pending_source_id IS NOT NULL OR EXISTS (
+        SELECT FROM transactions AS was
+        WHERE was.household_id = row.household_id AND was.duplicate_of_id = row.id AND was.pending
+          AND was.source_account_id = row.source_account_id
+    ) AS is_explained,
+    ARRAY(SELECT DISTINCT told.source_account_id FROM transactions AS told
+          WHERE told.household_id = row.household_id AND told.removed_at IS NULL
+            AND told.id <> row.id
+            AND told.duplicate_of_id = coalesce(row.duplicate_of_id, row.id)) AS told_by
+"""
+
+_AWAITED = f"""
+SELECT {_COLUMNS} FROM transactions AS row
+WHERE household_id = %(household_id)s AND source_account_id = ANY(%(source_account_ids)s)
+  AND pending AND duplicate_of_id IS NULL AND date >= %(since)s
+  AND (removed_at IS NOT NULL OR date <= %(overdue)s)
+ORDER BY date, id
+"""
+
+_POSTED = f"""
+SELECT {_COLUMNS} FROM transactions AS row
+WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s)
+  AND source_account_id = ANY(%(source_account_ids)s)
+  AND is_live AND NOT pending AND date BETWEEN %(first)s AND %(last)s
+ORDER BY date, id
+"""
+
+_COUNTED = f"""
+SELECT {_COLUMNS} FROM transactions AS row
+WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s) AND is_live
+  AND date BETWEEN %(first)s AND %(last)s
+ORDER BY date, id
+"""
+
+_SHARED = """
+SELECT account_id, array_agg(id) AS source_account_ids
+FROM source_accounts
+WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s)
+GROUP BY account_id HAVING count(*) > 1
+"""
+
+_TRACES = """
+SELECT source.id, source.account_id, source.item_id, source.account_source_id, source.kind,
+       source.subtype, source.currency, source.mask, source.name, source.persistent_id,
+       trim_scale(source.current) AS current,
+       coalesce(item.institution_name, account.institution_name) AS institution,
+       source.missing_since IS NOT NULL OR item.unlinked_at IS NOT NULL
+           OR coalesce(item.state = 'dead', false) AS is_gone,
+       EXISTS (SELECT FROM transactions AS row
+               WHERE row.household_id = source.household_id
+                 AND row.source_account_id = source.id) AS has_rows,
+       count(*) OVER (PARTITION BY source.account_id) = 1 AS is_alone
+FROM source_accounts AS source
+JOIN accounts AS account
+  ON account.household_id = source.household_id AND account.id = source.account_id
+LEFT JOIN items AS item
+  ON item.household_id = source.household_id AND item.id = source.item_id
+WHERE source.household_id = %(household_id)s
+ORDER BY source.id
+"""
+
+# Its own duplicates, and those of the row that it stands in for, go along.
+_MARK = """
+UPDATE transactions AS row
+SET duplicate_of_id = pair.original_id, updated_at = now()
+FROM unnest(%(duplicate_ids)s::uuid[], %(group_ids)s::uuid[], %(original_ids)s::uuid[])
+     AS pair (duplicate_id, group_id, original_id)
+WHERE row.household_id = %(household_id)s
+  AND (row.id = pair.duplicate_id OR row.duplicate_of_id = pair.group_id)
+  AND row.id <> pair.original_id AND row.duplicate_of_id IS DISTINCT FROM pair.original_id
+"""
+
+_RELEASE = """
+UPDATE transactions SET duplicate_of_id = NULL, updated_at = now()
+WHERE household_id = %(household_id)s AND id = %(id)s AND duplicate_of_id IS NOT NULL
+RETURNING id
+"""
+
+# What people decided of a movement, they decided of each of its rows: it must not be lost when
+# another row of it is the one that counts.
+_SHARE_DECISIONS = """
+UPDATE transactions AS row
+SET category_user = coalesce(row.category_user, other.category_user),
+    counterparty_user = coalesce(row.counterparty_user, other.counterparty_user),
+    note = coalesce(row.note, other.note),
+    reviewed_at = coalesce(row.reviewed_at, other.reviewed_at)
+FROM unnest(%(duplicate_ids)s::uuid[] || %(original_ids)s::uuid[],
+            %(original_ids)s::uuid[] || %(duplicate_ids)s::uuid[]) AS pair (row_id, other_id)
+JOIN transactions AS other
+  ON other.household_id = %(household_id)s AND other.id = pair.other_id
+WHERE row.household_id = %(household_id)s AND row.id = pair.row_id
+  AND (row.category_user IS NULL AND other.category_user IS NOT NULL
+    OR row.counterparty_user IS NULL AND other.counterparty_user IS NOT NULL
+    OR row.note IS NULL AND other.note IS NOT NULL
+    OR row.reviewed_at IS NULL AND other.reviewed_at IS NOT NULL)
+"""
+
+_EXPLAIN = """
+UPDATE field_changes AS change
+SET confidence = told.confidence, reason = told.reason
+FROM unnest(%(duplicate_ids)s::uuid[], %(confidences)s::numeric[], %(reasons)s::text[])
+     AS told (transaction_id, confidence, reason)
+WHERE change.household_id = %(household_id)s AND change.change_set_id = %(change_set_id)s
+  AND change.field = 'duplicate_of_id' AND change.transaction_id = told.transaction_id
+"""
+
+
+def driver(session: Session) -> psycopg.Connection:
+    """Return the session's psycopg connection: the same transaction, without the ORM."""
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def _candidates(
+    session: Session, statement: str, parameters: Mapping[str, object]
+) -> list[Candidate]:
+    with driver(session).cursor(row_factory=class_row(Candidate)) as cursor:
+        return cursor.execute(statement.encode(), parameters).fetchall()
+
+
+def awaited(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID,
+    source_account_ids: Sequence[UUID],
+    *,
+    since: dt.date,
+    overdue: dt.date,
+) -> list[Candidate]:
+    """Return pending transactions that vanished, or that are older than `overdue`."""
+    parameters = {
+        "household_id": household_id,
+        "change_set_id": change_set_id,
+        "source_account_ids": list(source_account_ids),
+        "since": since,
+        "overdue": overdue,
+    }
+    return _candidates(session, _AWAITED, parameters)
+
+
+def posted(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID,
+    waiting: Sequence[Candidate],
+    *,
+    days: tuple[dt.date, dt.date],
+) -> list[Candidate]:
+    """Return what was posted in these days on the source accounts of `waiting`."""
+    parameters = {
+        "household_id": household_id,
+        "change_set_id": change_set_id,
+        "account_ids": list({row.account_id for row in waiting}),
+        "source_account_ids": list({row.source_account_id for row in waiting}),
+        "first": days[0],
+        "last": days[1],
+    }
+    return _candidates(session, _POSTED, parameters)
+
+
+def shared_accounts(
+    session: Session, household_id: UUID, account_ids: Sequence[UUID]
+) -> dict[UUID, list[UUID]]:
+    """Return those of the accounts that several sources feed, with their source accounts."""
+    parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+    with driver(session).cursor() as cursor:
+        return dict(cursor.execute(_SHARED, parameters).fetchall())
+
+
+def counted(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID | None,
+    account_ids: Sequence[UUID],
+    *,
+    days: tuple[dt.date, dt.date],
+) -> list[Candidate]:
+    """Return what counts on some accounts in these days."""
+    parameters = {
+        "household_id": household_id,
+        "change_set_id": change_set_id,
+        "account_ids": list(account_ids),
+        "first": days[0],
+        "last": days[1],
+    }
+    return _candidates(session, _COUNTED, parameters)
+
+
+def traces(session: Session, household_id: UUID) -> list[Trace]:
+    """Return all source accounts of a household."""
+    with driver(session).cursor(row_factory=class_row(Trace)) as cursor:
+        return cursor.execute(_TRACES, {"household_id": household_id}).fetchall()
+
+
+class Marked(NamedTuple):
+    """A row that is a duplicate of another one, and why."""
+
+    duplicate_id: UUID
+    group_id: UUID
+    """Itself, or the removed row that it stands in for."""
+    original_id: UUID
+    confidence: Decimal
+    reason: str
+
+
+def mark_duplicates(
+    session: Session, household_id: UUID, change_set_id: UUID, pairs: Sequence[Marked]
+) -> None:
+    """Let rows be duplicates of others, under the open change set, with the reasons."""
+    duplicate_ids, group_ids, original_ids, confidences, reasons = map(
+        list, zip(*pairs, strict=True)
+    )
+    parameters = {
+        "household_id": household_id,
+        "change_set_id": change_set_id,
+        "duplicate_ids": duplicate_ids,
+        "group_ids": group_ids,
+        "original_ids": original_ids,
+        "confidences": confidences,
+        "reasons": reasons,
+    }
+    with driver(session).cursor() as cursor:
+        for statement in (_SHARE_DECISIONS, _MARK, _EXPLAIN):
+            cursor.execute(statement, parameters)
+
+
+def release(session: Session, household_id: UUID, transaction_id: UUID) -> bool:
+    """Let a duplicate be a movement of its own again; False if it is none."""
+    with driver(session).cursor() as cursor:
+        cursor.execute(_RELEASE, {"household_id": household_id, "id": transaction_id})
+        return cursor.rowcount > 0
+
+
+def insert_suggestions(
+    session: Session, household_id: UUID, suggestions: Sequence[Mapping[str, object]]
+) -> None:
+    """Store questions; what was asked before, in whatever state, is left as it is."""
+    if suggestions:
+        values = [{"household_id": household_id, "id": uuid7(), **each} for each in suggestions]
+        session.execute(insert(MatchSuggestion).values(values).on_conflict_do_nothing())
+
+
+def decided_pairs(session: Session, household_id: UUID) -> set[tuple[UUID, UUID]]:
+    """Return the pairs of which a person has said what they are."""
+    rows = session.execute(
+        select(MatchSuggestion.left_id, MatchSuggestion.right_id).where(
+            MatchSuggestion.household_id == household_id, MatchSuggestion.state != "open"
+        )
+    )
+    return {(left, right) for left, right in rows}
+
+
+def _of_rows(household_id: UUID) -> Select[MatchSuggestion, Transaction, str, Transaction, str]:
+    """Select questions about rows that can still be answered."""
+    left, right = aliased(Transaction), aliased(Transaction)
+    left_source, right_source = aliased(SourceAccount), aliased(SourceAccount)
+    return (
+        select(MatchSuggestion, left, left_source.source, right, right_source.source)
+        .join(left, (left.household_id == household_id) & (left.id == MatchSuggestion.left_id))
+        .join(right, (right.household_id == household_id) & (right.id == MatchSuggestion.right_id))
+        .join(
+            left_source,
+            (left_source.household_id == household_id) & (left_source.id == left.source_account_id),
+        )
+        .join(
+            right_source,
+            (right_source.household_id == household_id)
+            & (right_source.id == right.source_account_id),
+        )
+        .where(
+            MatchSuggestion.household_id == household_id,
+            MatchSuggestion.state == "open",
+            left.is_live,
+            left.duplicate_of_id.is_(None),
+            right.duplicate_of_id.is_(None),
+            right.is_live | (MatchSuggestion.kind == "pending_posted"),
+        )
+    )
+
+
+def _of_accounts(household_id: UUID) -> Select[MatchSuggestion, Account, Account]:
+    """Select questions about accounts that can still be answered."""
+    left, right = aliased(Account), aliased(Account)
+    return (
+        select(MatchSuggestion, left, right)
+        .join(left, (left.household_id == household_id) & (left.id == MatchSuggestion.left_id))
+        .join(right, (right.household_id == household_id) & (right.id == MatchSuggestion.right_id))
+        .where(
+            MatchSuggestion.household_id == household_id,
+            MatchSuggestion.state == "open",
+            MatchSuggestion.kind == "same_account",
+            left.hidden_at.is_(None),
+            right.hidden_at.is_(None),
+        )
+    )
+
+
+def open_rows(
+    session: Session, household_id: UUID, *, limit: int
+) -> Sequence[tuple[MatchSuggestion, Transaction, str, Transaction, str]]:
+    """Return questions about rows: with each of the two rows its source; the surest first."""
+    statement = _of_rows(household_id).order_by(
+        MatchSuggestion.confidence.desc(), MatchSuggestion.id.desc()
+    )
+    return session.execute(statement.limit(limit)).tuples().all()
+
+
+def open_accounts(
+    session: Session, household_id: UUID, *, limit: int
+) -> Sequence[tuple[MatchSuggestion, Account, Account]]:
+    """Return questions about accounts, the surest first."""
+    statement = _of_accounts(household_id).order_by(
+        MatchSuggestion.confidence.desc(), MatchSuggestion.id.desc()
+    )
+    return session.execute(statement.limit(limit)).tuples().all()
+
+
+def count_open(session: Session, household_id: UUID) -> int:
+    """Return how many questions wait for an answer."""
+    statements = (_of_rows(household_id), _of_accounts(household_id))
+    return sum(
+        session.scalar(select(func.count()).select_from(each.subquery())) or 0
+        for each in (s.with_only_columns(MatchSuggestion.id) for s in statements)
+    )
+
+
+def find_suggestion(
+    session: Session, household_id: UUID, suggestion_id: UUID
+) -> MatchSuggestion | None:
+    """Return one question; nobody else answers it until the transaction ends."""
+    return session.scalars(
+        select(MatchSuggestion)
+        .where(MatchSuggestion.household_id == household_id, MatchSuggestion.id == suggestion_id)
+        .with_for_update()
+    ).one_or_none()
+
+
+def decide(
+    session: Session, household_id: UUID, suggestion_id: UUID, values: Mapping[str, object]
+) -> None:
+    """Store the answer to a question."""
+    session.execute(
+        update(MatchSuggestion)
+        .where(MatchSuggestion.household_id == household_id, MatchSuggestion.id == suggestion_id)
+        .values(values)
+    )
+
+
+def upsert_decision(session: Session, household_id: UUID, values: Mapping[str, object]) -> None:
+    """Store what a person said of two rows, asked or not."""
+    statement = insert(MatchSuggestion).values(
+        {"household_id": household_id, "id": uuid7(), **values}
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["household_id", "kind", "left_id", "right_id"],
+            set_={name: values[name] for name in ("state", "decided_at", "decided_by")},
+        )
+    )
+
+
+def find_transaction(
+    session: Session, household_id: UUID, transaction_id: UUID
+) -> Transaction | None:
+    """Return one transaction."""
+    return session.scalars(
+        select(Transaction).where(
+            Transaction.household_id == household_id, Transaction.id == transaction_id
+        )
+    ).one_or_none()
+
+
+def sources_of(session: Session, household_id: UUID, account_id: UUID) -> Sequence[UUID]:
+    """Return the source accounts that feed an account."""
+    return session.scalars(
+        select(SourceAccount.id).where(
+            SourceAccount.household_id == household_id, SourceAccount.account_id == account_id
+        )
+    ).all()
+
+
+def days_of_account(
+    session: Session, household_id: UUID, account_id: UUID
+) -> tuple[dt.date, dt.date] | None:
+    """Return the first and the last day of an account."""
+    first, last = session.execute(
+        select(func.min(Transaction.date), func.max(Transaction.date)).where(
+            Transaction.household_id == household_id,
+            Transaction.account_id == account_id,
+            Transaction.is_live,
+        )
+    ).one()
+    return (first, last) if first else None
