@@ -20,6 +20,8 @@ from app.features.accounts import pages as accounts_pages
 from app.features.connections import api as connections_api
 from app.features.connections import pages as connections_pages
 from app.features.connections import providers, webhooks
+from app.features.history import api as history_api
+from app.features.history import pages as history_pages
 from app.features.imports import api as imports_api
 from app.features.imports import pages as imports_pages
 from app.features.live import pages as live_pages
@@ -47,6 +49,8 @@ ROUTERS = [
     webhooks.router,
     imports_api.router,
     imports_pages.router,
+    history_api.router,
+    history_pages.router,
     live_pages.router,
 ]
 """Every feature's routes; a router carries its whole prefix itself."""

@@ -81,21 +81,6 @@ def replace_holdings(
         session.execute(insert(Holding), rows)
 
 
-def last_anchor(
-    session: Session, household_id: UUID, source_account_id: UUID
-) -> BalanceAnchor | None:
-    """Return the newest balance that the institution stated."""
-    return session.scalars(
-        select(BalanceAnchor)
-        .where(
-            BalanceAnchor.household_id == household_id,
-            BalanceAnchor.source_account_id == source_account_id,
-        )
-        .order_by(BalanceAnchor.as_of.desc(), BalanceAnchor.id.desc())
-        .limit(1)
-    ).one_or_none()
-
-
 def last_anchor_of_day(
     session: Session, household_id: UUID, source_account_id: UUID, as_of: dt.datetime
 ) -> BalanceAnchor | None:
@@ -112,18 +97,6 @@ def last_anchor_of_day(
         .order_by(BalanceAnchor.as_of.desc(), BalanceAnchor.id.desc())
         .limit(1)
     ).one_or_none()
-
-
-def delete_anchors(session: Session, household_id: UUID, journal_page_id: UUID) -> Sequence[UUID]:
-    """Delete the balances that a page stated; return the source accounts they were of."""
-    return session.scalars(
-        delete(BalanceAnchor)
-        .where(
-            BalanceAnchor.household_id == household_id,
-            BalanceAnchor.journal_page_id == journal_page_id,
-        )
-        .returning(BalanceAnchor.source_account_id)
-    ).all()
 
 
 def set_hidden(

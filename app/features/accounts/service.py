@@ -349,23 +349,6 @@ def list_file_accounts(
     ]
 
 
-def take_back_balances(session: Session, household_id: UUID, journal_page_id: UUID) -> None:
-    """Forget the balances that one page of the journal stated; older ones count again."""
-    touched = repository.delete_anchors(session, household_id, journal_page_id)
-    for source_account_id in touched:
-        last = repository.last_anchor(session, household_id, source_account_id)
-        repository.update_source_account(
-            session,
-            household_id,
-            source_account_id,
-            {
-                "current": last.current if last else None,
-                "available": last.available if last else None,
-                "balance_as_of": last.as_of if last else None,
-            },
-        )
-
-
 def show(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> None:
     """Show accounts that were hidden."""
     repository.set_hidden(session, household_id, account_ids, None)

@@ -1,5 +1,7 @@
 """SQL of change sets."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
@@ -28,11 +30,20 @@ def use(session: Session, change_set_id: UUID) -> None:
 
 
 def set_counts(
-    session: Session, household_id: UUID, change_set_id: UUID, counts: dict[str, int]
+    session: Session, household_id: UUID, change_set_id: UUID, counts: Mapping[str, object]
 ) -> None:
     """Store how much a change set changed."""
     session.execute(
         update(ChangeSet)
         .where(ChangeSet.household_id == household_id, ChangeSet.id == change_set_id)
-        .values(counts=counts)
+        .values(counts=dict(counts))
     )
+
+
+def counts_of(session: Session, household_id: UUID, change_set_id: UUID) -> dict[str, Any]:
+    """Return what was noted of a change set."""
+    return session.scalars(
+        select(ChangeSet.counts).where(
+            ChangeSet.household_id == household_id, ChangeSet.id == change_set_id
+        )
+    ).one()

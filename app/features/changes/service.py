@@ -1,5 +1,7 @@
 """Use cases of change sets."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -15,8 +17,13 @@ def open_change_set(
     kind: str,
     actor_user_id: UUID | None = None,
     sync_run_id: UUID | None = None,
+    target_id: UUID | None = None,
+    reason: str | None = None,
 ) -> UUID:
-    """Begin a change set; what this transaction changes from now on belongs to it."""
+    """Begin a change set; what this transaction changes from now on belongs to it.
+
+    From here on the transaction is the only writer of the household's ledger.
+    """
     change_set_id = uuid7()
     repository.insert_change_set(
         session,
@@ -26,6 +33,8 @@ def open_change_set(
             "kind": kind,
             "actor_user_id": actor_user_id,
             "sync_run_id": sync_run_id,
+            "target_id": target_id,
+            "reason": reason,
         },
     )
     repository.use(session, change_set_id)
@@ -33,7 +42,12 @@ def open_change_set(
 
 
 def count(
-    session: Session, household_id: UUID, change_set_id: UUID, counts: dict[str, int]
+    session: Session, household_id: UUID, change_set_id: UUID, counts: Mapping[str, object]
 ) -> None:
     """Note how much a change set changed."""
     repository.set_counts(session, household_id, change_set_id, counts)
+
+
+def counts_of(session: Session, household_id: UUID, change_set_id: UUID) -> dict[str, Any]:
+    """Return what was noted of a change set."""
+    return repository.counts_of(session, household_id, change_set_id)

@@ -11,7 +11,6 @@ from app.core.errors import InvalidInputError
 from app.core.json import JsonResponse
 from app.features.imports.service import book as booking
 from app.features.imports.service import look as looking
-from app.features.imports.service import undo as undoing
 from app.features.imports.service import upload
 from app.features.imports.service.look import Choices
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
@@ -111,12 +110,6 @@ def set_layout(import_id: UUID, body: ChoicesBody, current: CurrentEditor) -> Js
 def book_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Add what is new in the file to the ledger; doing it twice does it once."""
     return JsonResponse(booking.book(current.household_id, current.user_id, import_id))
-
-
-@router.post("/{import_id}/undo")
-def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
-    """Take back what an import added and changed; the file stays in the journal."""
-    return JsonResponse(undoing.undo(current.household_id, current.user_id, import_id))
 
 
 @router.delete("/{import_id}", status_code=status.HTTP_204_NO_CONTENT)

@@ -11,7 +11,6 @@ from app.core.errors import AppError
 from app.features.imports import views
 from app.features.imports.service import book as booking
 from app.features.imports.service import look as looking
-from app.features.imports.service import undo as undoing
 from app.features.imports.service import upload
 from app.features.users.current import CurrentEditor, CurrentUser, SignedIn
 from app.importers.base import FILE_BYTES_MAX
@@ -93,14 +92,6 @@ def book_import(request: Request, import_id: UUID, current: CurrentEditor) -> Re
             raise
         return _preview(request, looking.look(current.household_id, import_id), error)
     return RedirectResponse(f"/imports/{import_id}", _SEE_OTHER)
-
-
-@router.post("/imports/{import_id}/undo")
-def undo_import(import_id: UUID, current: CurrentEditor) -> Response:
-    """Take an import back."""
-    undoing.undo(current.household_id, current.user_id, import_id)
-    response = RedirectResponse(f"/imports/{import_id}", _SEE_OTHER)
-    return flashes.add(response, "The import was undone. The file is kept.")
 
 
 @router.post("/imports/{import_id}/discard")

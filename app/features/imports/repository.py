@@ -45,25 +45,6 @@ def list_imports(
     ).all()
 
 
-def booked_after(
-    session: Session, household_id: UUID, row: Import, *, limit: int
-) -> Sequence[Import]:
-    """Return the imports of the same format that were booked after one, the earliest first."""
-    return session.scalars(
-        select(Import)
-        .where(
-            Import.household_id == household_id,
-            Import.id != row.id,
-            Import.format == row.format,
-            Import.state == "booked",
-            Import.booked_at >= row.booked_at,
-            Import.known > 0,
-        )
-        .order_by(Import.booked_at, Import.id)
-        .limit(limit)
-    ).all()
-
-
 def base_currency(session: Session, household_id: UUID) -> str:
     """Return the currency in which the household counts."""
     return session.scalars(

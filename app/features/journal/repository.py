@@ -63,11 +63,14 @@ def list_rejected(
     ).all()
 
 
-def delete_rejected(session: Session, household_id: UUID, page_id: UUID) -> None:
-    """Empty the quarantine of a page."""
+def delete_rejected(session: Session, household_id: UUID, sync_run_id: UUID) -> None:
+    """Empty the quarantine of the pages of a run."""
+    pages = select(JournalPage.id).where(
+        JournalPage.household_id == household_id, JournalPage.sync_run_id == sync_run_id
+    )
     session.execute(
         delete(RejectedRow).where(
-            RejectedRow.household_id == household_id, RejectedRow.journal_page_id == page_id
+            RejectedRow.household_id == household_id, RejectedRow.journal_page_id.in_(pages)
         )
     )
 

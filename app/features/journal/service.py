@@ -133,9 +133,9 @@ def list_rejected(
     return [RejectedRecord(row.reason, row.place, row.source_id) for row in rows]
 
 
-def forget_rejected(session: Session, household_id: UUID, page_id: UUID) -> None:
-    """Empty the quarantine of a page that is no longer part of the ledger."""
-    repository.delete_rejected(session, household_id, page_id)
+def forget_rejected(session: Session, household_id: UUID, sync_run_id: UUID) -> None:
+    """Empty the quarantine of a run or an import that is no longer part of the ledger."""
+    repository.delete_rejected(session, household_id, sync_run_id)
 
 
 def reject(

@@ -1,0 +1,1 @@
+"""Use cases of the history: look at change sets, undo them, redo them."""

@@ -1,0 +1,97 @@
+"""What a change set's pages say beside transactions: balances, and rows that cannot be booked."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.domain.records import BalanceRecord, RejectedRecord
+from app.features.connections.service import fetching
+from app.features.imports.service import book, look
+from app.features.imports.service.decision import BookedAccount
+from app.features.proof import words
+from app.importers.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A balance of a source account, and the page that states it."""
+
+    source_account_id: UUID
+    balance: BalanceRecord
+    journal_page_id: UUID
+
+
+@dataclass(slots=True)
+class Statements:
+    """All of a change set."""
+
+    balances: list[Stated] = field(default_factory=list)
+    rejected: list[tuple[UUID, RejectedRecord]] = field(default_factory=list)
+    """With the page that has them."""
+    opened: list[UUID] = field(default_factory=list)
+    """Ledger accounts that it opened."""
+    fed: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Source accounts, and the ledger accounts that they fed then; of files."""
+
+
+def read(session: Session, household_id: UUID, kind: str, sync_run_id: UUID | None) -> Statements:
+    """Read them from the journal."""
+    if sync_run_id is None:
+        return Statements()
+    if kind == "sync":
+        return _of_sync(session, household_id, sync_run_id)
+    return _of_import(session, household_id, sync_run_id) if kind == "import" else Statements()
+
+
+def _of_sync(session: Session, household_id: UUID, run_id: UUID) -> Statements:
+    found = Statements()
+    listings: dict[bool, fetching.JournaledPage] = {}
+    for journaled in fetching.pages_of_run(session, household_id, run_id):
+        records = journaled.page.changes
+        found.rejected += [(journaled.id, each) for each in records.rejected]
+        if records.accounts:
+            listings[fetching.moves_cursor(journaled.page)] = journaled
+    # As they are booked: the last page of transactions, then the complete listing.
+    for moves in (True, False):
+        if moves in listings:
+            found.balances += _of_listing(session, household_id, listings[moves])
+    return found
+
+
+def _of_listing(
+    session: Session, household_id: UUID, journaled: fetching.JournaledPage
+) -> Iterator[Stated]:
+    keys = words.keys_of(session, household_id, journaled)
+    for record in journaled.page.changes.accounts:
+        if record.balance.current is not None:
+            key = keys[record.source_id]
+            yield Stated(key.source_account_id, record.balance, journaled.id)
+
+
+def _of_import(session: Session, household_id: UUID, import_id: UUID) -> Statements:
+    booked = look.open_booked(session, household_id, import_id)
+    found = Statements()
+    page_id = booked.journal_page_id
+    found.rejected = [(page_id, each) for each in booked.file.rejected]
+    for place in booked.decision.accounts:
+        own = [each for each in booked.file.statements if each.account.source_id == place.key]
+        found.fed.append((place.source_account_id, place.account_id))
+        found.balances += [
+            Stated(place.source_account_id, balance, page_id)
+            for balance in _of_file(own, place)
+            if balance.current is not None
+        ]
+        if place.is_new:
+            found.opened.append(place.account_id)
+    return found
+
+
+def _of_file(statements: list[Statement], place: BookedAccount) -> Iterator[BalanceRecord]:
+    last = max(statements, key=lambda each: each.end or dt.date.min)
+    yield book.stated_balance(last, place.currency)
+    for statement in statements:
+        for anchor in (statement.opening, statement.closing):
+            yield book.balance_of(anchor, statement, place.currency)
