@@ -149,26 +149,6 @@ def set_state(session: Session, household_id: UUID, import_id: UUID, state: str)
     repository.update_import(session, household_id, import_id, {"state": state})
 
 
-def change_set_of(session: Session, household_id: UUID, import_id: UUID) -> UUID:
-    """Return the change set of an import that is in the ledger.
-
-    Raises:
-        NotFoundError: The household has no such import.
-        ConflictError: It is not booked, or was undone.
-    """
-    row = repository.find_import(session, household_id, import_id)
-    if row is None or row.state == "discarded":
-        raise NotFoundError("There is no such import.")
-    if row.state != "booked" or row.change_set_id is None:
-        raise ConflictError("This import is not in the ledger.")
-    return row.change_set_id
-
-
-def set_state(session: Session, household_id: UUID, import_id: UUID, state: str) -> None:
-    """Say that an import is `undone`, or `booked` again."""
-    repository.update_import(session, household_id, import_id, {"state": state})
-
-
 def _apply(
     session: Session, household_id: UUID, user_id: UUID, opened: OpenFile, plan: Plan
 ) -> None:
