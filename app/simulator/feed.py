@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from app.simulator.identifiers import identifier
+from app.simulator.institutions import INSTITUTIONS
 from app.simulator.investing import QUANTITY_SCALE
 from app.simulator.life import (
     CHURNED,
@@ -104,6 +105,7 @@ class Feed:
                 if plan.type == "depository"
                 else None
             ),
+            counts_pending=INSTITUTIONS[plan.institution_id].counts_pending,
             fixed_current=fixed,
             fixed_available=available,
         )

@@ -21,6 +21,8 @@ class Institution:
     gives_all_history: bool = False
     """Hands over everything it has, whatever `days_requested` says: for ten-year demos."""
     status: str = "HEALTHY"
+    counts_pending: bool = False
+    """Its `current` balances have pending rows in them; most banks' have not."""
 
 
 INSTITUTIONS: dict[str, Institution] = {
@@ -29,6 +31,7 @@ INSTITUTIONS: dict[str, Institution] = {
         Institution("ins_900001", "Harbor & Pine Bank", color="#14557b",
                     routing_numbers=("325099991",), url="https://harborpine.invalid"),
         Institution("ins_900002", "Cardinal Card Company", color="#b3262e", oauth=True,
+                    counts_pending=True,
                     products=(*TRANSACTIONS, "liabilities", "transactions_refresh"),
                     url="https://cardinalcard.invalid"),
         Institution("ins_900003", "Northlight Investments", color="#3a3f94",
@@ -40,7 +43,7 @@ INSTITUTIONS: dict[str, Institution] = {
         Institution("ins_900005", "Mosaic Credit Union", color="#c2570c",
                     routing_numbers=("325099993",), url="https://mosaiccu.invalid"),
         Institution("ins_900006", "Banque du Canal", countries=("FR", "DE", "IE", "GB"),
-                    color="#155e9b", oauth=True, products=TRANSACTIONS,
+                    color="#155e9b", oauth=True, products=TRANSACTIONS, counts_pending=True,
                     url="https://banqueducanal.invalid"),
         Institution("ins_900007", "Slowpoke Savings", color="#6b6b6b", status="DEGRADED"),
         Institution("ins_109508", "First Platypus Bank", color="#0f7c63",

@@ -99,6 +99,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Stated balance of an account without transactions, such as an investment account."""
     fixed_available: Decimal | None = None
     hides_available: bool = False
+    counts_pending: bool = False
+    """The bank's `current` has pending rows in it."""
 
     @property
     def owes(self) -> bool:
@@ -309,6 +311,8 @@ def stated_balance(account: Account, posted: Decimal, pending: Decimal) -> Balan
         posted: Sum of the posted amounts since the opening, Plaid's sign.
         pending: Sum of the pending amounts, Plaid's sign.
     """
+    if account.counts_pending:
+        posted, pending = posted + pending, ZERO
     if account.fixed_current is not None:
         current, available = account.fixed_current, account.fixed_available
     elif account.owes:

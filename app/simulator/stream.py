@@ -317,7 +317,10 @@ class ItemStream:
         return transaction_id in self._lives
 
     def balance(self, account_id: str) -> Balance:
-        """Return what the bank states; it always equals the opening plus the posted rows."""
+        """Return what the bank states; always the opening plus the posted rows.
+
+        With the pending ones at banks that count them.
+        """
         account = self.accounts[account_id]
         posted = self._posted.get(account_id, ZERO)
         return stated_balance(account, posted, self._pending.get(account_id, ZERO))
