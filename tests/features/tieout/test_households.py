@@ -1,0 +1,72 @@
+"""The simulated households tie out day by day, whichever way their bank treats pending rows."""
+
+import datetime as dt
+
+import pytest
+import time_machine
+
+from app.core import clock
+from app.features.connections.service.sync import sync_item
+from app.simulator.feed import accounts_held
+from app.simulator.items import LiveItem
+from app.simulator.logins import life_for
+from app.simulator.people import CANAL, CARDINAL, FIRST_PLATYPUS, HARBOR, MOSAIC
+from app.simulator.state import ItemState
+from tests.features.connections.bank import Bank, linked, query
+
+START = dt.datetime(2026, 8, 24, 12, tzinfo=dt.UTC)
+DAYS = 24
+
+
+def open_household(login, institution_id):
+    today = START.date()
+    keys = [plan.key for plan in accounts_held(life_for(login, "", today), institution_id)]
+    state = ItemState(
+        item_id=f"{login}-{institution_id}", access_token="a", client_id="c",
+        institution_id=institution_id, login=login, password="", linked_on=today,
+        signed_in_on=today, created_at=clock.now(), products=["transactions"], account_keys=keys,
+        days_requested=120,
+    )  # fmt: skip
+    item = LiveItem(state)
+    item.record("initial")
+    return item
+
+
+@pytest.mark.parametrize(
+    ("login", "institution_id", "treatment"),
+    [
+        ("demo_family", HARBOR, "posted"),
+        ("demo_family", CARDINAL, "pending"),
+        ("demo_student", MOSAIC, "posted"),
+        ("demo_freelancer", FIRST_PLATYPUS, "posted"),
+        # Nothing is ever pending on this account, so that both treatments are the same.
+        ("demo_freelancer", CANAL, "posted"),
+    ],
+)
+def test_every_account_of_a_household_ties_out_every_day(ada, login, institution_id, treatment):
+    item = open_household(login, institution_id)
+    treatments = set()
+    with linked(ada.household_id, Bank(item.stream)) as item_id:
+        for number in range(DAYS):
+            with time_machine.travel(START + dt.timedelta(days=number), tick=False):
+                if number == 1:
+                    item.record("historical")
+                if number:
+                    item.catch_up((START + dt.timedelta(days=number)).date())
+                assert sync_item(ada.household_id, item_id).state == "done"
+            for name, state, tied, used, gap in states(ada.household_id):
+                assert state == ("tied" if number else "unproven"), (number, name, gap)
+                assert not number or tied == (START + dt.timedelta(days=number)).date()
+                treatments.add(used)
+
+    assert treatment in treatments
+
+
+def states(household_id):
+    found = query(
+        household_id,
+        "SELECT name, state, tied_through, treatment, stated - computed"
+        " FROM tie_outs JOIN accounts ON accounts.id = account_id",
+    )
+    assert found
+    return found
