@@ -8,8 +8,9 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import Processor
 
@@ -44,24 +45,21 @@ def configure_logging(*, force: bool = False) -> None:
     """
     if structlog.is_configured() and not force:
         return
+    handler = logging.StreamHandler(sys.stdout)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Our own events go straight to the handler's stream: by way of the standard library's
+    # records, the line of a request cost a tenth of the request.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *_rendering()],
+        logger_factory=lambda *names: _Lines(names[0] if names else "app", handler),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.LOG_LEVEL),
         cache_logger_on_first_use=not force,
     )
-    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -83,12 +81,35 @@ def configure_logging(*, force: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Lines:
+    """Writes finished lines where the handler writes those of libraries, one at a time."""
+
+    def __init__(self, name: str, handler: logging.StreamHandler[TextIO]) -> None:
+        self.name = name
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        self._handler.acquire()
+        try:
+            self._handler.stream.write(f"{line}\n")
+            self._handler.flush()
+        finally:
+            self._handler.release()
+
+    debug = info = warning = warn = error = critical = exception = fatal = log = msg
+
+
+def _encode(event: Mapping[str, object], **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
 def _rendering() -> list[Processor]:
     if settings.APP_ENV == "production":
         return [
             structlog.processors.format_exc_info,
             redact,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_encode),
         ]
     return [redact, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
 

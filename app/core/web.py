@@ -3,11 +3,12 @@
 import re
 import time
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +28,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "font-src 'self'; manifest-src 'self'"
 )
-_HEADERS = {
+_SECURITY = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -42,7 +43,9 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 if settings.is_https:
-    _HEADERS["Strict-Transport-Security"] = "max-age=31536000"
+    _SECURITY["Strict-Transport-Security"] = "max-age=31536000"
+# As ASGI has them: lower case and bytes.
+_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in _SECURITY.items())
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
@@ -70,6 +73,9 @@ class RequestEdge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        if scope["method"] == "HEAD":
+            # What watches a server asks so; the server keeps the body of the answer back.
+            scope = scope | {"method": "GET"}
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
@@ -80,7 +86,9 @@ class RequestEdge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [
+                    *message["headers"], (b"x-request-id", request_id.encode())
+                ]  # fmt: skip
             await send(message)
 
         metrics.requests_in_progress.inc()
@@ -149,11 +157,15 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                for cookie in scope.get("state", {}).get("set_cookies", ()):
-                    headers.append("Set-Cookie", cookie)
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(each for each in _HEADERS if each[0] not in given),
+                    *(
+                        (b"set-cookie", cookie.encode("latin-1"))
+                        for cookie in scope.get("state", {}).get("set_cookies", ())
+                    ),
+                ]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -169,7 +181,7 @@ class ForwardedHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         names = (name.strip() for name in settings.TRUSTED_PROXIES.split(","))
-        self._proxies = [ip_network(name, strict=False) for name in names if name]
+        self._proxies = tuple(ip_network(name, strict=False) for name in names if name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -190,9 +202,12 @@ class ForwardedHeaders:
         await self._app(scope, receive, send)
 
     def _is_proxy(self, address: str) -> bool:
-        return _is_address(address) and any(
-            ip_address(address) in network for network in self._proxies
-        )
+        return bool(self._proxies) and _is_in(address, self._proxies)
+
+
+@lru_cache(maxsize=1_024)
+def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
 
 
 def _is_address(text: str) -> bool:

@@ -307,3 +307,10 @@ def test_every_route_is_for_the_signed_in_unless_it_is_listed(
             assert answer.status_code in (303, 401), route
             to = answer.headers.get("location", "/sign-in")
             assert to.startswith("/sign-in"), route
+
+
+@pytest.mark.parametrize("path", ["/health", "/sign-in", "/openapi.json"])
+def test_asking_for_the_head_alone_is_answered_like_asking_for_all(
+    client: Browser, path: str
+) -> None:
+    assert client.head(path).status_code == client.get(path).status_code == 200

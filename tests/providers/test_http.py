@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from app.core.http import HttpClient, HttpError
 from tests.providers.local_server import (
@@ -187,11 +188,12 @@ def test_neither_logs_nor_errors_name_the_address(server, client, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     server.answers = [raw(b"ok"), reset]
-    client.request("GET", server.url + "/secret-path?token=secret-token")
-    error = failure_of(client, server.url + "/secret-path?token=secret-token")
+    with capture_logs() as events:
+        client.request("GET", server.url + "/secret-path?token=secret-token")
+        error = failure_of(client, server.url + "/secret-path?token=secret-token")
 
     assert error.__cause__ is None
-    assert "secret" not in caplog.text + str(error) + repr(error)
+    assert "secret" not in caplog.text + str(events) + str(error) + repr(error)
 
 
 @pytest.fixture(scope="module")
