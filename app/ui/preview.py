@@ -113,11 +113,13 @@ def connections(request: Request) -> Response:
 
 
 def connection(request: Request) -> Response:
-    """Answer one card."""
+    """Show one connection, or answer its card."""
     wanted = request.path_params["id"]
     cards = {card.connection_id: card for card in data.connections_view().connections}
     if wanted not in cards:
         return render_problem(request, status=404, message="There is no such connection.")
+    if not is_fragment_request(request):
+        return render(request, page="connections/connection.html", view=data.connection_view())
     return render(request, page="connections/_connection.html", connection=cards[wanted])
 
 

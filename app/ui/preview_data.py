@@ -8,7 +8,15 @@ from itertools import groupby
 from app.core import clock
 from app.domain.money import Money
 from app.ui.views.accounts import AccountGroup, AccountRow, AccountsView, NetWorth
-from app.ui.views.connections import ConnectionCard, ConnectionsView, LinkedAccount, SyncRunRow
+from app.ui.views.connections import (
+    ConnectionCard,
+    ConnectionsView,
+    ConnectionView,
+    LinkedAccount,
+    NoticeRow,
+    SetAsideRow,
+    SyncRunRow,
+)
 from app.ui.views.imports import (
     ColumnGuess,
     ImportRow,
@@ -240,40 +248,51 @@ def accounts_view(*, empty: bool = False) -> AccountsView:
 
 def connections_view() -> ConnectionsView:
     """Return connections in every state."""
-    runs = (
-        SyncRunRow(_ago(minutes=12), _ago(minutes=12), "Notice of the bank", "done",
-                   added=3, modified=1),
-        SyncRunRow(_ago(hours=6), _ago(hours=6), "Schedule", "done"),
-        SyncRunRow(_ago(days=1), _ago(days=1), "You", "failed",
-                   error_message="The bank did not answer. We tried three times."),
-        SyncRunRow(_ago(days=2), _ago(days=2), "First link", "done", added=1204, rejected=1),
-    )  # fmt: skip
     heron = ConnectionCard(
-        "heron", "First Heron Bank", "Plaid", "good", "All is well: the next sync is scheduled.",
+        "heron", "First Heron Bank", "Plaid", "good", "Up to date",
+        "All is well: the next sync is scheduled.",
         _ago(minutes=12), _ago(minutes=12), clock.now() + dt.timedelta(hours=5, minutes=40),
         (LinkedAccount("Everyday", "4417", "/transactions?account=everyday"),
          LinkedAccount("Rainy Day", "9921", "/transactions?account=savings")),
-        runs, transactions=1208,
+        transactions=1208,
     )  # fmt: skip
     kestrel = ConnectionCard(
-        "kestrel", "Kestrel Card Services", "Plaid", "needs_user",
+        "kestrel", "Kestrel Card Services", "Plaid", "needs_user", "Needs you",
         "The bank wants you to sign in again. Nothing is lost: we go on where we stopped.",
         _ago(days=4), _ago(days=4), None,
-        (LinkedAccount("Travel Card", "1008", "/transactions?account=travel"),), runs,
+        (LinkedAccount("Travel Card", "1008", "/transactions?account=travel"),),
         transactions=812,
     )  # fmt: skip
     tern = ConnectionCard(
-        "tern", "Tern Investments", "SimpleFIN", "syncing", "Reading what is new.",
+        "tern", "Tern Investments", "SimpleFIN", "syncing", "Syncing", "Reading what is new.",
         _ago(hours=15), _ago(hours=15), clock.now() + dt.timedelta(minutes=2),
         (LinkedAccount("Long Term", "3350", "/transactions?account=brokerage"),),
         rows_so_far=340, transactions=95,
     )  # fmt: skip
     sparkasse = ConnectionCard(
-        "sparkasse", "Sparkasse Musterstadt", "Plaid", "stale",
+        "sparkasse", "Sparkasse Musterstadt", "Plaid", "stale", "Bank not reached",
         "Our provider has not reached the bank since yesterday. It keeps trying by itself.",
         _ago(days=1), _ago(hours=1), clock.now() + dt.timedelta(hours=3), (), transactions=40,
     )  # fmt: skip
     return ConnectionsView((kestrel, tern, sparkasse, heron), practice_banks=True)
+
+
+def connection_view() -> ConnectionView:
+    """Return one connection with all that happened to it."""
+    runs = (
+        SyncRunRow(_ago(minutes=12), _ago(minutes=12), "Notice of the bank", "done",
+                   added=3, modified=1, pages=3, reading="340 ms", booking="25 ms",
+                   trace_id="01a207ffdc7c7000bf8f48f325f25b44"),
+        SyncRunRow(_ago(hours=6), _ago(hours=6), "Schedule", "done"),
+        SyncRunRow(_ago(days=1), _ago(days=1), "You", "failed",
+                   error_message="The bank did not answer. We tried three times."),
+        SyncRunRow(_ago(days=2), _ago(days=2), "First link", "done", added=1204, rejected=1),
+    )  # fmt: skip
+    return ConnectionView(
+        connections_view().connections[-1], runs,
+        set_aside=(SetAsideRow("tx-881", "It has no amount.", 2, _ago(days=2)),),
+        notices=(NoticeRow("There is something new", "SYNC_UPDATES_AVAILABLE", _ago(minutes=12)),),
+    )  # fmt: skip
 
 
 def start_view(error: str = "") -> StartView:

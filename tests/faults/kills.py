@@ -7,6 +7,8 @@ truth. Every choice comes from the seed.
 """
 
 import gc
+import itertools
+import pickle
 import random
 import signal
 import time
@@ -97,7 +99,9 @@ class World:
     checker: Checker
     tally: Tally
     folder: Path
-    person: people.Person = field(default_factory=people.person)
+    person: people.Person = field(
+        default_factory=lambda: people.person(email=f"{uuid4()}@example.com")
+    )
     notes: dict[UUID, str] = field(default_factory=dict)
     truths: dict[str | None, streams.Live] = field(default_factory=lambda: {None: {}})
 
@@ -333,24 +337,61 @@ def warm_up(checker: Checker) -> None:
     gc.freeze()
 
 
-def chaos(seed: int, kills: int, *, report: Callable[[Tally], object] = lambda _: None) -> Tally:
-    """Kill workers until there were as many kills as wanted; stop at the first violation."""
+def chaos(seed: int, kills: int, *, lane: int = 0, lanes: int = 1) -> Tally:
+    """Kill workers until there were as many kills as wanted; stop at the first violation.
+
+    Each of several lanes lives in every so manyth world.
+    """
     tally, began = Tally(), time.monotonic()
     checker = Checker()
-    warm_up(checker)
     worlds = (sync_world, import_world, link_world)
     try:
-        while tally.total < kills and not tally.violations:
-            dice = random.Random(f"{seed}/{tally.worlds}")
+        for number in itertools.count(lane, lanes):
+            dice = random.Random(f"{seed}/{number}")
             [live] = dice.choices(worlds, (6, 3, 2))
             try:
                 with TemporaryDirectory() as folder:
                     live(World(dice, checker, tally, Path(folder)), lambda: tally.total < kills)
             except AssertionError as error:
-                tally.violations.append(f"world {tally.worlds} of seed {seed}: {error}")
+                tally.violations.append(f"world {number} of seed {seed}: {error}")
             tally.worlds += 1
-            tally.seconds = time.monotonic() - began
-            report(tally)
+            if tally.total >= kills or tally.violations:
+                break
     finally:
         checker.close()
+    tally.seconds = time.monotonic() - began
     return tally
+
+
+def chaos_in_lanes(seed: int, kills: int, lanes: int) -> Tally:
+    """Do the same in several processes at once."""
+    checker = Checker()
+    warm_up(checker)
+    checker.close()
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / str(lane) for lane in range(lanes)]
+        share = -(-kills // lanes)
+        pids = [
+            start(
+                lambda lane=lane: files[lane].write_bytes(
+                    pickle.dumps(chaos(seed, share, lane=lane, lanes=lanes))
+                )
+            )
+            for lane in range(lanes)
+        ]
+        for pid in pids:
+            wait(pid)
+        return sum_up([pickle.loads(file.read_bytes()) for file in files])
+
+
+def sum_up(tallies: list[Tally]) -> Tally:
+    """Return what several lanes did together."""
+    whole = Tally(seconds=max(tally.seconds for tally in tallies))
+    for tally in tallies:
+        whole.kills += tally.kills
+        whole.overtaken += tally.overtaken
+        whole.worlds += tally.worlds
+        whole.edits += tally.edits
+        whole.checks += tally.checks
+        whole.violations += tally.violations
+    return whole

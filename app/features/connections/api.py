@@ -93,13 +93,13 @@ def sync_transactions(
     asked_at = time.monotonic()
     with household_transaction(current.household_id) as session:
         link.get_item(session, current.household_id, item_id)
-        last = repository.list_runs(session, current.household_id, item_id=item_id, limit=1)
+        last = repository.list_runs(session, current.household_id, item_id, limit=1)
         link.want_sync(session, current.household_id, item_id, "api")
     before = last[0].id if last and last[0].state != "running" else None
     while time.monotonic() - asked_at < wait:
         time.sleep(WAIT_STEP_SECONDS)
         with household_transaction(current.household_id) as session:
-            runs = overview.list_runs(session, current.household_id, item_id)
+            runs = overview.list_runs(session, current.household_id, item_id, limit=1)
         if runs and runs[0].id != before and runs[0].state != "running":
             return JsonResponse({"status": runs[0].state, "run": runs[0]})
     return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.config import settings
 from app.core.database import household_transaction
 from app.features.connections import views
-from app.features.connections.service import link, overview
+from app.features.connections.service import evidence, link, overview
 from app.features.connections.service.link import LinkFlow, LinkOutcome
 from app.features.transactions import service as transactions
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
@@ -21,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 
 _SEE_OTHER = 303
 _LIST = "/connections"
+RUNS_PER_PAGE = 20
 
 
 @router.get("/connections")
@@ -54,27 +55,59 @@ def go_on(
 
 
 @router.get("/connections/linked/{link_session_id}")
-def finish_link(request: Request, link_session_id: UUID, current: CurrentUser) -> Response:
-    """Take the reader back from the provider: show the first sync, or what is missing."""
+def return_from_bank(
+    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> Response:
+    """Take the reader back from the provider, to a page that then asks how the flow ended.
+
+    Reading it changes nothing, whoever sends a reader here: the page itself posts.
+    """
+    outcome = link.find_outcome(session, current.household_id, link_session_id)
+    if outcome.item_ids:
+        return RedirectResponse(f"{_LIST}/{outcome.item_ids[0]}/progress", _SEE_OTHER)
+    view = ReturnView("finishing", f"{_LIST}/linked/{link_session_id}")
+    return render(request, page="connections/returned.html", view=view)
+
+
+@router.post("/connections/linked/{link_session_id}")
+def finish_link(request: Request, link_session_id: UUID, current: CurrentEditor) -> Response:
+    """Connect what the reader agreed to at the bank: lead to the first sync, or say what misses."""
     outcome = link.finish_link(current.household_id, link_session_id)
     if outcome.state == "repaired":
-        response = RedirectResponse(_LIST, _SEE_OTHER)
+        response = _lead_to(request, _LIST)
         return flashes.add(response, "Thank you. We are reading what you missed.")
     if outcome.item_ids:
-        with household_transaction(current.household_id) as session:
-            return _progress(request, session, current.household_id, outcome.item_ids[0])
+        return _lead_to(request, f"{_LIST}/{outcome.item_ids[0]}/progress")
     return _returned(request, current.household_id, link_session_id, outcome)
 
 
 @router.get("/connections/{item_id}")
 def show_connection(
-    request: Request, item_id: UUID, session: HouseholdSession, current: CurrentUser
+    request: Request,
+    item_id: UUID,
+    session: HouseholdSession,
+    current: CurrentUser,
+    before: UUID | None = None,
 ) -> Response:
-    """Answer htmx with one card; a reader gets the page it stands on."""
+    """Show one connection with all its syncs; answer htmx with its card."""
+    household_id = current.household_id
+    connection = overview.get_connection(session, household_id, item_id)
+    card = views.card(
+        connection,
+        transactions.spans(session, household_id),
+        practice_banks=settings.has_practice_banks,
+    )
     if is_fragment_request(request):
-        return _card(request, session, current.household_id, item_id)
-    overview.get_connection(session, current.household_id, item_id)
-    return RedirectResponse(f"{_LIST}#connection-{item_id}", _SEE_OTHER)
+        return render(request, page="connections/_connection.html", connection=card)
+    view = views.page(
+        card,
+        overview.list_runs(session, household_id, item_id, before=before, limit=RUNS_PER_PAGE + 1),
+        before=before,
+        size=RUNS_PER_PAGE,
+        set_aside=evidence.list_set_aside(session, household_id, item_id),
+        notices=evidence.list_notices(session, household_id, item_id),
+    )
+    return render(request, page="connections/connection.html", view=view)
 
 
 @router.get("/connections/{item_id}/progress")
@@ -95,7 +128,7 @@ def sync_now(
     session.expire_all()
     if is_fragment_request(request):
         return _card(request, session, current.household_id, item_id)
-    return RedirectResponse(f"{_LIST}#connection-{item_id}", _SEE_OTHER)
+    return RedirectResponse(f"{_LIST}/{item_id}", _SEE_OTHER)
 
 
 @router.post("/connections/{item_id}/repair")
@@ -122,7 +155,10 @@ def unlink(item_id: UUID, current: CurrentEditor) -> Response:
 
 
 def _lead_on(request: Request, flow: LinkFlow) -> Response:
-    target = f"/connections/link/{flow.link_session_id}"
+    return _lead_to(request, f"/connections/link/{flow.link_session_id}")
+
+
+def _lead_to(request: Request, target: str) -> Response:
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": target})
     return RedirectResponse(target, _SEE_OTHER)
@@ -158,6 +194,13 @@ def _returned(
     # `linked` without an Item: somebody else is just exchanging the token.
     is_finishing = outcome.state in ("exchanging", "linked")
     state = "finishing" if is_finishing else "open" if url else "ended"
-    continue_url = f"/connections/link/{link_session_id}" if state == "open" else ""
-    view = ReturnView(state, outcome.message or "", continue_url)
-    return render(request, page="connections/returned.html", view=view)
+    view = ReturnView(
+        state,
+        finish_url=f"{_LIST}/linked/{link_session_id}",
+        is_waiting=is_finishing,
+        message=outcome.message or "",
+        continue_url=f"/connections/link/{link_session_id}" if state == "open" else "",
+    )
+    return render(
+        request, page="connections/returned.html", fragment="connections/_returned.html", view=view
+    )

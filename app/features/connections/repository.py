@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import false, func, insert, or_, select, true, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, and_, false, func, insert, or_, select, true, update
+from sqlalchemy.orm import Session, aliased, defer
 
-from app.models import Item, LinkSession, SourceAccount, SyncRun
+from app.models import Item, JournalPage, LinkSession, RejectedRow, SourceAccount, SyncRun
 
 
 def insert_item(session: Session, values: Mapping[str, object]) -> None:
@@ -240,12 +240,14 @@ def latest_runs(session: Session, household_id: UUID, *, per_item: int) -> Seque
 
 
 def list_runs(
-    session: Session, household_id: UUID, *, item_id: UUID | None = None, limit: int
+    session: Session, household_id: UUID, item_id: UUID, *, before: UUID | None = None, limit: int
 ) -> Sequence[SyncRun]:
-    """Return sync runs, newest first."""
-    statement = select(SyncRun).where(SyncRun.household_id == household_id)
-    if item_id is not None:
-        statement = statement.where(SyncRun.item_id == item_id)
+    """Return sync runs of an Item, newest first; those older than `before`, if given."""
+    statement = select(SyncRun).where(
+        SyncRun.household_id == household_id, SyncRun.item_id == item_id
+    )
+    if before is not None:
+        statement = statement.where(SyncRun.id < before)
     return session.scalars(statement.order_by(SyncRun.id.desc()).limit(limit)).all()
 
 
@@ -254,6 +256,42 @@ def find_run(session: Session, household_id: UUID, sync_run_id: UUID) -> SyncRun
     return session.scalars(
         select(SyncRun).where(SyncRun.household_id == household_id, SyncRun.id == sync_run_id)
     ).one_or_none()
+
+
+def latest_rejected(
+    session: Session, household_id: UUID, item_id: UUID, *, limit: int
+) -> Sequence[Row[RejectedRow, JournalPage]]:
+    """Return rows of an Item's pages that could not be booked, newest first, with their pages."""
+    return session.execute(
+        select(RejectedRow, JournalPage)
+        .options(defer(JournalPage.payload))
+        .join(
+            JournalPage,
+            and_(
+                JournalPage.household_id == RejectedRow.household_id,
+                JournalPage.id == RejectedRow.journal_page_id,
+            ),
+        )
+        .where(RejectedRow.household_id == household_id, JournalPage.item_id == item_id)
+        .order_by(RejectedRow.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def latest_webhook_pages(
+    session: Session, household_id: UUID, item_id: UUID, *, limit: int
+) -> Sequence[UUID]:
+    """Return the journal pages that keep the webhooks of an Item, newest first."""
+    return session.scalars(
+        select(JournalPage.id)
+        .where(
+            JournalPage.household_id == household_id,
+            JournalPage.item_id == item_id,
+            JournalPage.kind.like("%.webhook"),
+        )
+        .order_by(JournalPage.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def insert_link_session(session: Session, values: Mapping[str, object]) -> None:

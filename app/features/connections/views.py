@@ -6,14 +6,18 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.core import clock
+from app.features.connections.service.evidence import Notice, SetAside
 from app.features.connections.service.overview import Connection, Run
 from app.features.transactions.service import Span
 from app.ui.views.connections import (
     ConnectionCard,
     ConnectionsView,
+    ConnectionView,
     GoOnView,
     LinkedAccount,
+    NoticeRow,
     ProgressView,
+    SetAsideRow,
     SyncRunRow,
 )
 
@@ -27,6 +31,21 @@ _TRIGGERS = {
     "button": "You",
     "api": "API",
     "link": "Connecting",
+}
+
+
+_NOTICES = {
+    "SYNC_UPDATES_AVAILABLE": "There is something new",
+    "INITIAL_UPDATE": "The last month is ready",
+    "HISTORICAL_UPDATE": "The whole history is ready",
+    "DEFAULT_UPDATE": "There is something new",
+    "TRANSACTIONS_REMOVED": "The bank withdrew transactions",
+    "ERROR": "The bank cannot be read",
+    "LOGIN_REPAIRED": "The sign-in works again",
+    "PENDING_DISCONNECT": "The permission ends soon",
+    "PENDING_EXPIRATION": "The permission ends soon",
+    "USER_PERMISSION_REVOKED": "The permission was withdrawn",
+    "NEW_ACCOUNTS_AVAILABLE": "There are accounts that are not shared",
 }
 
 
@@ -52,6 +71,7 @@ def card(
         institution_name=connection.institution_name,
         provider_name=_PRACTICE if practice_banks else provider,
         state=state,
+        headline=connection.headline,
         state_words=connection.explanation,
         institution_seen_at=connection.institution_seen_at,
         synced_at=connection.synced_at,
@@ -64,10 +84,36 @@ def card(
             )
             for account in connection.accounts
         ),
-        runs=tuple(_run(run) for run in connection.runs),
         rows_so_far=running.rows_read if running and running.state == "running" else 0,
         transactions=sum(span.transactions for span in _spans(connection, spans)),
         can_share_accounts=connection.wants_accounts,
+    )
+
+
+def page(
+    card_: ConnectionCard,
+    runs: Sequence[Run],
+    *,
+    before: UUID | None,
+    size: int,
+    set_aside: Sequence[SetAside] = (),
+    notices: Sequence[Notice] = (),
+) -> ConnectionView:
+    """Return one connection's page; `runs` has one more than `size` if older ones follow."""
+    has_older = len(runs) > size
+    return ConnectionView(
+        connection=card_,
+        runs=tuple(_run(run) for run in runs[:size]),
+        older_url=f"{card_.url}?before={runs[size - 1].id}#syncs" if has_older else "",
+        is_first_page=before is None,
+        set_aside=tuple(
+            SetAsideRow(row.source_id or row.place, row.reason, row.page, row.received_at)
+            for row in set_aside
+        ),
+        notices=tuple(
+            NoticeRow(_NOTICES.get(each.code, "Something changed"), each.code, each.received_at)
+            for each in notices
+        ),
     )
 
 
@@ -130,4 +176,17 @@ def _run(run: Run) -> SyncRunRow:
         removed=run.removed,
         rejected=run.rejected,
         error_message=run.error_message or "",
+        pages=run.pages,
+        reading=_duration(run.reading_seconds),
+        booking=_duration(run.booking_seconds),
+        trace_id=run.trace_id or "",
     )
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a span of time as people say it."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -28,6 +28,12 @@ class SyncRunRow:
     removed: int = 0
     rejected: int = 0
     error_message: str = ""
+    pages: int = 0
+    reading: str = ""
+    """How long reading at the bank took, such as "340 ms"."""
+    booking: str = ""
+    trace_id: str = ""
+    """Finds its lines in the logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,9 @@ class ConnectionCard:
     institution_name: str
     provider_name: str
     state: str
-    """good, syncing, stale, expiring, needs_user or dead."""
+    """good, syncing, stale, expiring, needs_user, parked or dead."""
+    headline: str
+    """The state in a word or two, as programs are told it too."""
     state_words: str
     """One sentence: what is the matter and what to do, or that all is well."""
     institution_seen_at: dt.datetime | None
@@ -50,13 +58,17 @@ class ConnectionCard:
     synced_at: dt.datetime | None
     next_sync_at: dt.datetime | None
     accounts: tuple[LinkedAccount, ...] = ()
-    runs: tuple[SyncRunRow, ...] = ()
     rows_so_far: int = 0
     """While syncing: transactions read in this run."""
     transactions: int = 0
     """In the ledger from this connection; named when unlinking."""
     can_share_accounts: bool = False
     """The bank has accounts that were not shared yet: repairing offers them."""
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"/connections/{self.connection_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,38 @@ class ConnectionsView:
     connections: tuple[ConnectionCard, ...]
     practice_banks: bool = False
     """No provider keys are set: linking opens the simulator."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsideRow:
+    """A row of the bank's that could not be booked."""
+
+    what: str
+    reason: str
+    page: int
+    received_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A webhook, in plain words."""
+
+    words: str
+    code: str
+    received_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """connections/connection.html: one connection, with all that happened to it."""
+
+    connection: ConnectionCard
+    runs: tuple[SyncRunRow, ...] = ()
+    older_url: str = ""
+    """The runs before those; "" at the end."""
+    is_first_page: bool = True
+    set_aside: tuple[SetAsideRow, ...] = ()
+    notices: tuple[NoticeRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +151,10 @@ class ReturnView:
 
     state: str
     """open (not finished), finishing (being connected this moment) or ended."""
+    finish_url: str = ""
+    """Where the page posts to while finishing: asking changes something, so it is no link."""
+    is_waiting: bool = False
+    """Somebody else is just exchanging the token: ask again in a moment."""
     message: str = ""
     """What the provider told the user, if anything went wrong there."""
     continue_url: str = ""

@@ -13,13 +13,17 @@ import uvicorn
 
 from app.core import clock
 from app.core.config import settings
+from app.features.connections import pages
 from app.features.connections.service import sync
+from app.features.journal import service as journal
 from app.providers import registry
 from app.providers.base import ProviderUnavailableError, ReauthRequiredError
 from app.providers.plaid.client import PlaidSettings
 from app.simulator.main import create_app as create_bank
 from app.simulator.settings import Settings as BankSettings
-from tests.features.connections.bank import item_of, linked, open_bank, query
+from app.simulator.stream import Added
+from tests.database import digest
+from tests.features.connections.bank import item_of, linked, open_bank, query, row
 from tests.queries import counted_queries
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -78,7 +82,90 @@ def test_a_card_is_answered_alone_to_htmx_and_on_its_page_to_readers(ada, bank):
     path = f"/connections/{bank.item_id}"
 
     assert ada.get(path, headers=PARTIAL).text.lstrip().startswith("<article")
-    assert ada.get(path).headers["location"] == f"/connections#connection-{bank.item_id}"
+    assert "<h1" in ada.get(path).text
+
+
+def test_the_page_of_a_connection_tells_all_that_happened_to_it(ada, bank):
+    sync.sync_item(ada.household_id, bank.item_id, "link")
+    bank.stream.apply(Added(row(bank, "bad", "1.00", extra={"amount": None})))
+    sync.sync_item(ada.household_id, bank.item_id, "webhook")
+    bank.errors["transactions"] = ProviderUnavailableError("DOWN", "The bank is closed today.")
+    sync.sync_item(ada.household_id, bank.item_id, "schedule")
+    with ada.session() as session:
+        journal.write(
+            session,
+            ada.household_id,
+            kind="plaid.webhook",
+            payload=b'{"webhook_code": "SYNC_UPDATES_AVAILABLE"}',
+            item_id=bank.item_id,
+        )
+
+    page = ada.get(f"/connections/{bank.item_id}").text
+
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "Bank not reached" in shown
+    assert "The bank is closed today." in shown
+    assert "Connecting Done 3 0 0 3" in shown
+    assert "1 row set aside" in shown
+    assert "bad" in shown
+    assert "There is something new SYNC_UPDATES_AVAILABLE" in shown
+    [(trace_id,)] = query(
+        ada.household_id, "SELECT trace_id FROM sync_runs ORDER BY id DESC LIMIT 1"
+    )
+    assert trace_id in page
+
+
+def test_the_runs_of_a_connection_are_paged(ada, bank, monkeypatch):
+    monkeypatch.setattr(pages, "RUNS_PER_PAGE", 2)
+    for _ in range(5):
+        sync.sync_item(ada.household_id, bank.item_id, "schedule")
+
+    seen, path = [], f"/connections/{bank.item_id}"
+    while path:
+        page = ada.get(path).text
+        seen += re.findall(r"<code>([0-9a-f]{32})</code>", page)
+        older = re.search(r'href="([^"]+)" class="button">Older syncs', page)
+        path = older and unescape(older[1])
+
+    runs = query(ada.household_id, "SELECT trace_id FROM sync_runs ORDER BY id DESC")
+    assert seen == [trace_id for (trace_id,) in runs]
+
+
+def test_a_connection_that_was_set_aside_says_so_and_is_tried_again(ada, bank):
+    query(
+        ada.household_id,
+        "UPDATE items SET parked_at = now(), lost_runs = 3, next_sync_at = NULL WHERE id = :id",
+        id=bank.item_id,
+    )
+    card = ada.get("/connections").text
+    api = ada.get("/api/v1/connections/", headers=ada.bearer()).json()["data"][0]
+
+    assert "Set aside" in card
+    assert "fail three times in a row" in card
+    assert "Try again" in card
+    assert (api["status"], api["headline"]) == ("parked", "Set aside")
+    assert sync.sync_item(ada.household_id, bank.item_id).state == "busy"
+    ada.post(f"/connections/{bank.item_id}/sync")
+    assert item_of(ada.household_id, bank.item_id).parked_at is None
+    assert sync.sync_item(ada.household_id, bank.item_id).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("columns", "status", "words"),
+    [
+        ("state = 'good', cursor = 'c', failures = 1", "stale", "Bank not reached"),
+        ("state = 'expiring'", "expiring", "Expires soon"),
+        ("state = 'dead'", "dead", "Disconnected"),
+        ("state = 'needs_user'", "needs_user", "Needs you"),
+    ],
+)
+def test_pages_and_programs_use_the_same_words(ada, bank, columns, status, words):
+    query(ada.household_id, f"UPDATE items SET {columns} WHERE id = :id", id=bank.item_id)
+
+    api = ada.get("/api/v1/connections/", headers=ada.bearer()).json()["data"][0]
+
+    assert (api["status"], api["headline"]) == (status, words)
+    assert words in ada.get("/connections").text
 
 
 def test_progress_goes_from_waiting_to_done(ada, bank):
@@ -204,11 +291,15 @@ def test_a_bank_is_linked_through_its_own_page(ada, plaid):
     assert url.startswith(plaid)
 
     back = sign_in_at_the_bank(url)
-    progress = ada.get(back)
-    again = ada.get(back)
+    before = digest()
+    assert "Connecting" in ada.get(back).text
+    ada.get(back)
+    assert digest() == before, "reading changes nothing"
 
-    assert "First Platypus Bank" in progress.text
-    assert "First Platypus Bank" in again.text
+    progress = ada.post(back).headers["location"]
+    assert "First Platypus Bank" in ada.get(progress).text
+    assert ada.post(back).headers["location"] == progress
+    assert ada.get(back).headers["location"] == progress
     assert query(ada.household_id, "SELECT count(*) FROM items") == [(1,)]
     assert ada.get(ours).headers["location"] == back
 
@@ -222,7 +313,7 @@ def test_htmx_is_led_on_by_a_header(ada, plaid):
 def test_a_flow_that_was_not_finished_can_be_gone_on_with(ada, plaid):
     ours, _ = start(ada)
 
-    page = ada.get(ours.replace("/link/", "/linked/"))
+    page = ada.post(ours.replace("/link/", "/linked/"))
 
     assert "You are not connected yet" in page.text
     assert f'href="{ours}"' in page.text
@@ -232,7 +323,7 @@ def test_a_flow_whose_time_is_over_is_begun_anew(ada, plaid):
     ours, _ = start(ada)
     query(ada.household_id, "UPDATE link_sessions SET expires_at = :at", at=clock.now())
 
-    page = ada.get(ours.replace("/link/", "/linked/"))
+    page = ada.post(ours.replace("/link/", "/linked/"))
 
     assert "This could not be finished" in page.text
     assert 'action="/connections/link"' in page.text
@@ -240,14 +331,14 @@ def test_a_flow_whose_time_is_over_is_begun_anew(ada, plaid):
 
 def test_a_repair_leads_back_to_a_good_connection(ada, plaid):
     _, url = start(ada)
-    ada.get(sign_in_at_the_bank(url))
+    ada.post(sign_in_at_the_bank(url))
     [(item_id,)] = query(ada.household_id, "SELECT id FROM items")
     query(ada.household_id, "UPDATE items SET state = 'needs_user', error_code = 'X'")
 
     _, url = start(ada, f"/connections/{item_id}/repair")
     with at_the_bank() as send:
         done = send(url, action="login", username="user_good", password="pass_good")
-    answer = ada.get(done.headers["location"].removeprefix(settings.PUBLIC_URL))
+    answer = ada.post(done.headers["location"].removeprefix(settings.PUBLIC_URL))
 
     assert answer.headers["location"] == "/connections"
     assert item_of(ada.household_id, item_id).state == "good"

@@ -121,6 +121,19 @@ def find_link_url(session: Session, household_id: UUID, link_session_id: UUID) -
     return link.url if link.state == "open" and link.expires_at > clock.now() else None
 
 
+def find_outcome(session: Session, household_id: UUID, link_session_id: UUID) -> LinkOutcome:
+    """Return how far a link flow is as far as we know, without asking the provider.
+
+    Raises:
+        NotFoundError: The household has no such link session.
+    """
+    link = repository.find_link_session(session, household_id, link_session_id)
+    if link is None:
+        raise NotFoundError("There is no such link session.")
+    is_made = link.state == "linked" and link.item_id is not None
+    return LinkOutcome(link.state, (link.item_id,) if is_made and link.item_id else ())
+
+
 def finish_link(household_id: UUID, link_session_id: UUID) -> LinkOutcome:
     """Ask the provider how a link flow ended, and make or repair its Item.
 

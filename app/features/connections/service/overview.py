@@ -49,7 +49,14 @@ class Run:
     modified: int
     removed: int
     rejected: int
+    """Rows that could not be booked; they are set aside and shown."""
+    error_code: str | None
     error_message: str | None
+    reading_seconds: float | None
+    """From its start until all pages were in the journal; None before that."""
+    booking_seconds: float | None
+    trace_id: str | None
+    """Finds its lines in the logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Connection:
     institution_name: str
     provider: str
     status: str
-    """`good`, `syncing`, `waiting`, `stale`, `expiring`, `needs_user` or `dead`."""
+    """`good`, `syncing`, `waiting`, `stale`, `expiring`, `needs_user`, `parked` or `dead`."""
     headline: str
     """The status in a few words."""
     explanation: str
@@ -102,13 +109,15 @@ def get_connection(session: Session, household_id: UUID, item_id: UUID) -> Conne
     """
     item = link.get_item(session, household_id, item_id)
     accounts = repository.accounts_of_items(session, household_id, limit=ACCOUNTS_MAX)
-    runs = repository.list_runs(session, household_id, item_id=item_id, limit=RUNS_SHOWN)
+    runs = repository.list_runs(session, household_id, item_id, limit=RUNS_SHOWN)
     return _connection(item, [row for row in accounts if row.item_id == item_id], runs)
 
 
-def list_runs(session: Session, household_id: UUID, item_id: UUID) -> list[Run]:
-    """Return the last sync runs of a connection, newest first."""
-    rows = repository.list_runs(session, household_id, item_id=item_id, limit=RUNS_SHOWN)
+def list_runs(
+    session: Session, household_id: UUID, item_id: UUID, *, before: UUID | None = None, limit: int
+) -> list[Run]:
+    """Return sync runs of a connection, newest first; those older than `before`, if given."""
+    rows = repository.list_runs(session, household_id, item_id, before=before, limit=limit)
     return [_run(row) for row in rows]
 
 
@@ -128,7 +137,7 @@ def _connection(
         provider=item.provider,
         status=status,
         headline=headline,
-        explanation=item.error_message or explanation,
+        explanation=explanation if status == "parked" else item.error_message or explanation,
         error_code=item.error_code,
         can_fix=status in ("needs_user", "expiring") or item.error_code == _NEW_ACCOUNTS,
         wants_accounts=item.error_code == _NEW_ACCOUNTS,
@@ -149,11 +158,20 @@ _WORDS = {
     "good": ("Up to date", "Your bank's data are current."),
     "syncing": ("Syncing", "We are reading what is new at your bank."),
     "waiting": ("Getting ready", "Your bank's data are being collected for the first time."),
-    "stale": ("Behind", "Your bank has not been reached for more than a day. We keep trying."),
-    "expiring": ("Ends soon", "Your bank's permission ends soon. Renew it to stay up to date."),
+    "stale": (
+        "Bank not reached", "Your bank has not been reached for more than a day. We keep trying.",
+    ),
+    "expiring": ("Expires soon", "Your bank's permission ends soon. Renew it to stay up to date."),
     "needs_user": ("Needs you", "Please sign in to your bank again to repair this connection."),
-    "dead": ("Ended", "This connection has ended at the bank. Please link the bank again."),
-}
+    "parked": (
+        "Set aside",
+        "Reading this bank made our program fail three times in a row, so we stopped trying. "
+        "Nothing that was read before is lost. Try again, and if that does not help, tell whoever "
+        "runs this server.",
+    ),
+    "dead": ("Disconnected", "This connection has ended at the bank. Please link the bank again."),
+}  # fmt: skip
+"""The one vocabulary of pages and programs: what it is called, and what it means."""
 
 
 def _status(item: Item, now: dt.datetime, *, is_syncing: bool) -> str:
@@ -161,6 +179,8 @@ def _status(item: Item, now: dt.datetime, *, is_syncing: bool) -> str:
 
     Freshness is when the institution was reached, not when we last asked the provider.
     """
+    if item.parked_at is not None and item.state != "dead":
+        return "parked"
     if item.state != "good":
         return item.state
     if is_syncing:
@@ -197,5 +217,13 @@ def _run(row: SyncRun) -> Run:
         modified=row.modified,
         removed=row.removed,
         rejected=row.rejected,
+        error_code=row.error_code,
         error_message=row.error_message,
+        reading_seconds=_seconds(row.started_at, row.read_at),
+        booking_seconds=_seconds(row.read_at, row.finished_at),
+        trace_id=row.trace_id,
     )
+
+
+def _seconds(start: dt.datetime | None, end: dt.datetime | None) -> float | None:
+    return (end - start).total_seconds() if start is not None and end is not None else None
