@@ -18,13 +18,15 @@ ESCAPE = re.compile(r"# rule: \w+")
 
 # Who may read the environment: the settings, and what prepares it for the processes it starts.
 ENVIRONMENT = ("app/core/config.py", "app/core/embedded/", "app/cli/", "app/simulator/settings.py")
-# Who may see all households: signing in, webhooks, the schedule, and the operator.
+# Who may see all households: signing in, webhooks, the schedule, and the operator with proofs.
 CROSS_HOUSEHOLD = (
     "app/core/database.py",
     "app/features/users/",
     "app/features/connections/service/hints.py",
     "app/features/connections/service/schedule.py",
+    "app/features/connections/service/statistics.py",
     "app/features/operations/",
+    "app/features/proof/",
     "app/cli/user.py",
 )
 # SQL lives in repositories; `system.py` holds the few statements that cross households.

@@ -16,6 +16,8 @@ _COMMANDS = {
     "doctor": ("app.cli.doctor", "Check what the program needs, and say how to mend it."),
     "sync": ("app.cli.sync", "Bring the connections of a user up to date now."),
     "import": ("app.cli.import_files", "Add the transactions of bank files to the ledger."),
+    "replay": ("app.cli.replay", "Make the ledger again from the journal and compare it."),
+    "verify": ("app.cli.verify", "Check the invariants of every ledger; changes nothing."),
     "user": ("app.cli.user", "Create users and set passwords."),
 }
 

@@ -1,6 +1,8 @@
 """Use cases of the proof: make the ledger again from the journal, compare, and mend."""
 
+import hashlib
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -8,11 +10,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core.database import household_transaction
+from app.core.database import household_transaction, system_transaction
 from app.core.encryption import SealError
 from app.core.errors import AppError, ConflictError
 from app.features.changes import service as changes
-from app.features.proof import shadow
+from app.features.journal import service as journal
+from app.features.proof import checks, shadow, system
 from app.features.proof.shadow import Difference, Speaking, TotalDifference
 from app.features.proof.standing import Standing
 from app.features.proof.words import Word, words_of
@@ -21,6 +24,8 @@ from app.features.transactions.service import Applied
 from app.providers.base import ProviderError
 
 DIFFERENCES_SHOWN = 50
+PAGES_OPENED = 200
+"""Of the journal, unless all are asked for."""
 _BATCH_WORDS = 5_000
 _PART_ROWS = 10_000
 _UNREADABLE = (AppError, LookupError, ProviderError, SealError)
@@ -54,6 +59,12 @@ class Replay:
         return not (self.counts or self.totals or self.standing or self.unreadable)
 
 
+def list_households() -> list[tuple[UUID, str]]:
+    """Return id and name of each household; for the operator."""
+    with system_transaction() as session:
+        return system.list_households(session)
+
+
 def replay(household_id: UUID) -> Replay:
     """Make the ledger again beside the ledger, as of now, and compare; writes nothing.
 
@@ -82,8 +93,76 @@ def mend(household_id: UUID) -> Replay:
         return replace(found, mended=_mend(session, household_id) if found.counts else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one check."""
+
+    invariant: str
+    name: str
+    """What is true if `count` is 0."""
+    count: int
+    examples: Sequence[str]
+    remedy: str
+    seconds: float
+
+
+def verify_database() -> list[Finding]:
+    """Check walls, triggers and constraints of the database, for all households."""
+    with system_transaction() as session:
+        return [_look(session, check, None) for check in checks.OF_DATABASE]
+
+
+def verify(household_id: UUID, *, all_pages: bool = False) -> list[Finding]:
+    """Check the invariants of one household's ledger; reads only, and others may write meanwhile.
+
+    Args:
+        household_id: Whose.
+        all_pages: Open every page of the journal, not only some.
+    """
+    with household_transaction(household_id) as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        shadow.take_time(session)
+        found = [_look(session, check, household_id) for check in checks.OF_HOUSEHOLD]
+        limit = None if all_pages else PAGES_OPENED
+        return [*found, _open_pages(session, household_id, limit)]
+
+
+def _look(session: Session, check: checks.Check, household_id: UUID | None) -> Finding:
+    started = time.monotonic()
+    count, examples = checks.find(session, check, household_id)
+    seconds = time.monotonic() - started
+    return Finding(check.invariant, check.name, count, examples, check.remedy, seconds)
+
+
+def _open_pages(session: Session, household_id: UUID, limit: int | None) -> Finding:
+    started = time.monotonic()
+    page_ids = checks.some_pages(session, household_id, limit=limit)
+    examples = [
+        words for page_id in page_ids if (words := _fault_of_page(session, household_id, page_id))
+    ]
+    return Finding(
+        "I6",
+        f"Journal pages open and are what came ({len(page_ids):,} pages)",
+        len(examples),
+        examples[: checks.FINDINGS_SHOWN],
+        "Restore these pages from a backup; the journal is never changed by the program.",
+        time.monotonic() - started,
+    )
+
+
+def _fault_of_page(session: Session, household_id: UUID, page_id: UUID) -> str | None:
+    """Return in words what is wrong with a page; None if nothing is."""
+    try:
+        page = journal.read(session, household_id, page_id)
+    except (SealError, zlib.error) as error:
+        return f"{page_id}: {error}"
+    is_whole = hashlib.sha256(page.payload).digest() == page.sha256
+    return None if is_whole else f"{page_id}: its SHA-256 is another one"
+
+
 def _replay(session: Session, household_id: UUID) -> Replay:
     started = time.monotonic()
+    shadow.take_time(session)
     shadow.begin(session)
     told = _Telling(session, household_id, Standing(session, household_id))
     for speaking in shadow.speaking(session, household_id):

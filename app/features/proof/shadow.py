@@ -340,8 +340,8 @@ class TotalDifference(NamedTuple):
     told_count: int | None
 
 
-def begin(session: Session) -> None:
-    """Prepare the transaction for long statements over many rows, and make room for words."""
+def take_time(session: Session) -> None:
+    """Prepare the transaction for long statements over many rows."""
     with driver(session).cursor() as cursor:
         cursor.execute(
             "SELECT set_config('statement_timeout', '0', true),"
@@ -349,6 +349,11 @@ def begin(session: Session) -> None:
             " set_config('work_mem', %s, true)",
             [WORK_MEMORY],
         )
+
+
+def begin(session: Session) -> None:
+    """Make room for words."""
+    with driver(session).cursor() as cursor:
         cursor.execute(_CREATE_WORDS.encode())
 
 

@@ -1,0 +1,171 @@
+"""The ledger made again from the journal: the same, and any difference is named."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from app.features.proof import service as proof
+from app.providers.plaid import mapping
+from tests.database import digest
+from tests.features.connections.bank import query
+from tests.features.proof import ledgers
+from tests.features.proof.ledgers import break_it
+
+
+@pytest.fixture
+def household_id(ada):
+    ledgers.fill(ada)
+    return ada.household_id
+
+
+def test_the_journal_tells_the_same_and_nothing_is_written(household_id):
+    before = digest()
+    found = proof.replay(household_id)
+
+    assert found.is_same, found
+    assert (found.change_sets, found.rows) == (5, 16)
+    assert digest() == before
+
+
+MINE = "household_id = :household_id AND source_id = 't2'"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "field"),
+    [
+        (f"UPDATE transactions SET amount = amount - 0.01 WHERE {MINE}", "changed", "amount"),
+        (f"UPDATE transactions SET amount = -amount WHERE {MINE}", "changed", "amount"),
+        (f"UPDATE transactions SET description = 'X' WHERE {MINE}", "changed", "description"),
+        (f"UPDATE transactions SET note = 'not mine' WHERE {MINE}", "changed", "note"),
+        (f"UPDATE transactions SET category_user = id WHERE {MINE}", "changed", "category_user"),
+        (f"UPDATE transactions SET removed_at = now() WHERE {MINE}", "hidden", None),
+        (f"DELETE FROM transactions WHERE {MINE}", "missing", None),
+        (
+            "UPDATE transactions SET removed_at = NULL"
+            " WHERE household_id = :household_id AND removed_at IS NOT NULL",
+            "withdrawn",
+            None,
+        ),
+        (
+            "UPDATE transactions SET note = NULL"
+            " WHERE household_id = :household_id AND note IS NOT NULL",
+            "changed",
+            "note",
+        ),
+        (
+            "INSERT INTO transactions (household_id, id, account_id, source_account_id, source_id,"
+            " date, amount, currency, pending, description, change_set_id, journal_page_id)"
+            " SELECT household_id, gen_random_uuid(), account_id, source_account_id, 'mine', date,"
+            " 1000000, currency, false, 'SALARY', change_set_id, journal_page_id"
+            f" FROM transactions WHERE {MINE}",
+            "invented",
+            None,
+        ),
+    ],
+)
+def test_a_changed_row_is_named(household_id, statement, kind, field):
+    break_it(household_id, statement)
+
+    found = proof.replay(household_id)
+
+    assert found.counts == {kind: 1}
+    assert [(each.kind, each.field) for each in found.differences] == [(kind, field)]
+
+
+@pytest.mark.parametrize("table", ["daily_totals", "monthly_totals"])
+def test_a_changed_total_is_named(household_id, table):
+    break_it(
+        household_id,
+        f"UPDATE {table} SET money_out = money_out - 1 WHERE household_id = :household_id",
+    )
+
+    found = proof.replay(household_id)
+
+    assert {each.table for each in found.totals} == {table}
+    assert found.counts == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE balance_anchors SET current = current + 1 WHERE household_id = :household_id",
+        "UPDATE source_accounts SET current = current + 1"
+        " WHERE household_id = :household_id AND source = 'plaid'",
+        "DELETE FROM balance_anchors WHERE household_id = :household_id",
+    ],
+)
+def test_a_changed_balance_is_named(household_id, statement):
+    break_it(household_id, statement)
+
+    assert proof.replay(household_id).standing
+
+
+def test_a_journal_page_that_was_changed_is_named_and_nothing_is_compared(household_id):
+    break_it(
+        household_id,
+        "UPDATE journal_pages SET payload = set_byte(payload, 40, get_byte(payload, 40) # 1)"
+        " WHERE household_id = :household_id AND kind = 'file.ofx'",
+    )
+
+    found = proof.replay(household_id)
+
+    assert "change set 5 (import)" in " ".join(found.unreadable)
+    assert found.counts == {}
+
+
+def test_what_a_better_parser_reads_is_one_change_set(household_id, monkeypatch):
+    plain = mapping.transaction_record
+
+    def better(row):
+        record = plain(row)
+        return replace(record, description=record.description.title())
+
+    monkeypatch.setattr(mapping, "transaction_record", better)
+    assert {each.field for each in proof.replay(household_id).differences} == {"description"}
+
+    mended = proof.mend(household_id).mended
+
+    assert (mended.added, mended.modified, mended.removed) == (0, 5, 0)
+    assert proof.replay(household_id).is_same
+    assert query(household_id, "SELECT kind, counts FROM change_sets ORDER BY sequence DESC")[
+        0
+    ] == ("replay", {"added": 0, "modified": 5, "removed": 0})
+
+
+def test_mending_brings_back_what_was_lost_and_takes_away_what_was_invented(household_id):
+    break_it(household_id, f"UPDATE transactions SET amount = 1 WHERE {MINE}")
+    break_it(
+        household_id,
+        "DELETE FROM transactions WHERE household_id = :household_id AND source_id = 't3'",
+    )
+    break_it(
+        household_id,
+        "UPDATE transactions SET removed_at = NULL"
+        " WHERE household_id = :household_id AND source_id = 't0'",
+    )
+
+    mended = proof.mend(household_id).mended
+
+    assert (mended.added, mended.modified, mended.removed) == (1, 1, 1)
+    assert proof.replay(household_id).counts == {}
+    assert ledgers.amount_of(household_id, "t2") == -3
+
+
+def test_one_household_is_not_compared_with_another(household_id, cleo):
+    ledgers.fill(cleo)
+    break_it(cleo.household_id, f"UPDATE transactions SET amount = 1 WHERE {MINE}")
+
+    assert proof.replay(household_id).is_same
+    assert not proof.replay(cleo.household_id).is_same
+
+
+def test_rows_without_a_journal_are_invented(ada):
+    ledgers.fill(ada)
+    with ledgers.behind_the_back() as connection:
+        connection.execute(
+            text("UPDATE change_sets SET sync_run_id = NULL WHERE household_id = :id"),
+            {"id": ada.household_id},
+        )
+
+    assert set(proof.replay(ada.household_id).counts) == {"invented"}
