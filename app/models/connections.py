@@ -111,6 +111,7 @@ class SyncRun(Base):
         belongs_to("items", "item_id"),
         CheckConstraint("state IN ('running', 'done', 'failed', 'lost')", name="state"),
         Index(None, "household_id", "item_id", "id"),
+        Index(None, "started_at"),
     )
 
     household_id: Mapped[HouseholdId]

@@ -748,6 +748,7 @@ def upgrade() -> None:
         ["household_id", "item_id", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_sync_runs_started_at"), "sync_runs", ["started_at"], unique=False)
     op.create_table(
         "tie_outs",
         sa.Column("household_id", sa.Uuid(), nullable=False),
@@ -1089,6 +1090,7 @@ def downgrade() -> None:
     )
     op.drop_table("balance_anchors")
     op.drop_table("tie_outs")
+    op.drop_index(op.f("ix_sync_runs_started_at"), table_name="sync_runs")
     op.drop_index(op.f("ix_sync_runs_household_id_item_id_id"), table_name="sync_runs")
     op.drop_table("sync_runs")
     op.drop_index(

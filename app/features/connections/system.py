@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import Row, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.models import Item, LinkSession, Webhook
+from app.models import Item, LinkSession, SyncRun, Webhook
 
 
 def find_item(session: Session, provider: str, item_source_id: str) -> Row[UUID, UUID] | None:
@@ -87,3 +87,51 @@ def settle_lost_exchanges(session: Session, before: dt.datetime) -> int:
         .returning(LinkSession.id)
     )
     return len(rows.all())
+
+
+def count_items(session: Session) -> Sequence[Row[str, int]]:
+    """Return how many linked Items there are, by state; one that is set aside is `parked`."""
+    state = case((Item.parked_at.is_not(None), "parked"), else_=Item.state)
+    return session.execute(
+        select(state, func.count()).where(Item.unlinked_at.is_(None)).group_by(state)
+    ).all()
+
+
+def measure_queue(session: Session) -> Row[int, float, int]:
+    """Return how many Items wait for their turn, for how many seconds the first, and how many run.
+
+    Waiting is what is due and nobody works on.
+    """
+    waits = and_(
+        Item.next_sync_at <= func.now(),
+        Item.parked_at.is_(None),
+        or_(Item.lease_until.is_(None), Item.lease_until < func.now()),
+    )
+    age = func.extract("epoch", func.now() - func.min(Item.next_sync_at).filter(waits))
+    return session.execute(
+        select(
+            func.count().filter(waits),
+            func.coalesce(age, 0.0),
+            func.count().filter(Item.lease_until >= func.now()),
+        ).where(Item.unlinked_at.is_(None))
+    ).one()
+
+
+def measure_runs(session: Session, span: dt.timedelta) -> Sequence[Row[str, int, float, float]]:
+    """Return, by outcome, how many runs began in the last while, and their slowest parts.
+
+    The last two are the 95th percentiles of the seconds spent reading and booking.
+    """
+    ended = func.coalesce(SyncRun.finished_at, func.now())
+    reading = func.extract("epoch", SyncRun.read_at - SyncRun.started_at)
+    booking = func.extract("epoch", ended - SyncRun.read_at)
+    return session.execute(
+        select(
+            SyncRun.state,
+            func.count(),
+            func.coalesce(func.percentile_cont(0.95).within_group(reading), 0.0),
+            func.coalesce(func.percentile_cont(0.95).within_group(booking), 0.0),
+        )
+        .where(SyncRun.started_at > func.now() - span)
+        .group_by(SyncRun.state)
+    ).all()

@@ -1,0 +1,63 @@
+"""What Prometheus is told of the workers."""
+
+import re
+
+import pytest
+
+from app.features.connections.service import statistics, sync
+from app.providers.base import ProviderUnavailableError
+from tests.core.test_database_loss import no_database
+from tests.features.connections.bank import linked, open_bank, query
+
+
+def figures() -> dict[tuple[str, str], float]:
+    families = statistics.SyncCollector().collect()
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_outcomes_and_what_waits_are_counted(ada):
+    before = figures()
+    bank = open_bank(rows=2)
+    with linked(ada.household_id, bank) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+        bank.errors["transactions"] = ProviderUnavailableError("DOWN", "closed")
+        sync.sync_item(ada.household_id, item_id, "button")
+        query(ada.household_id, "UPDATE items SET next_sync_at = now() - interval '9 hours'")
+    after = figures()
+
+    for outcome in ("done", "failed"):
+        name = ("fta_sync_runs_last_hour", outcome)
+        assert after[name] == before[name] + 1
+    assert after["fta_items", "good"] == before["fta_items", "good"] + 1
+    assert after["fta_syncs_waiting", ""] == before["fta_syncs_waiting", ""] + 1
+    assert after["fta_syncs_waiting_seconds", ""] >= 9 * 3600
+    assert after["fta_sync_seconds_p95_last_hour", "booking"] > 0
+    query(ada.household_id, "UPDATE items SET next_sync_at = NULL")
+
+
+def test_an_item_that_was_set_aside_is_one_of_its_own(ada):
+    before = figures()
+    with linked(ada.household_id, open_bank()):
+        query(ada.household_id, "UPDATE items SET parked_at = now()")
+    after = figures()
+
+    assert after["fta_items", "parked"] == before["fta_items", "parked"] + 1
+    assert after["fta_items", "good"] == before["fta_items", "good"]
+
+
+def test_the_page_of_metrics_has_them_and_survives_without_a_database(app):
+    from tests.cast import Browser
+
+    local = Browser(app, address="127.0.0.1")
+    assert re.search(r'^fta_items\{state="parked"\} \d', local.get("/metrics").text, re.MULTILINE)
+    with no_database():
+        assert figures() == {}
+
+
+@pytest.mark.parametrize("state", statistics.ITEM_STATES)
+def test_every_state_is_always_there(state):
+    assert ("fta_items", state) in figures()
