@@ -199,11 +199,11 @@ class _Telling:
     unreadable: list[str] = field(default_factory=list)
 
     def hear(self, speaking: Speaking) -> None:
-        """Take in one change set; one that was undone still says what balances there were."""
-        if speaking.sync_run_id is None or not (speaking.in_force or speaking.kind == "sync"):
+        """Take in one change set; of one that was undone, what it says of holdings."""
+        if speaking.sync_run_id is None:
             return
         try:
-            self.standing.hear(speaking.kind, speaking.sync_run_id)
+            self.standing.hear(speaking.kind, speaking.sync_run_id, in_force=speaking.in_force)
             if speaking.in_force:
                 self._take(speaking)
         except _UNREADABLE as error:

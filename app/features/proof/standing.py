@@ -1,6 +1,7 @@
 """Balances and holdings that the journal states, and where the ledger has others.
 
-They stand beside the rows: what a bank said last of them is true, whoever undoes what.
+A balance stands while a change set in force states it. Holdings are the bank's last complete
+listing, whoever undoes what.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,8 +42,7 @@ WHERE anchor.household_id = %(household_id)s
   AND EXISTS (SELECT FROM shadow_stated AS stated
               WHERE stated.journal_page_id = anchor.journal_page_id)
   AND NOT EXISTS (SELECT FROM shadow_stated AS stated
-                  WHERE stated.journal_page_id = anchor.journal_page_id
-                    AND stated.source_account_id = anchor.source_account_id
+                  WHERE stated.source_account_id = anchor.source_account_id
                     AND (stated.current, stated.available, stated.currency)
                         IS NOT DISTINCT FROM (anchor.current, anchor.available, anchor.currency))
 UNION ALL
@@ -95,14 +95,14 @@ class Standing:
         with driver(self.session).cursor() as cursor:
             cursor.execute(_CREATE)
 
-    def hear(self, kind: str, sync_run_id: UUID) -> None:
+    def hear(self, kind: str, sync_run_id: UUID, *, in_force: bool) -> None:
         """Take in what one change set says."""
         if kind == "sync":
-            self._hear_sync(sync_run_id)
-        else:
+            self._hear_sync(sync_run_id, in_force=in_force)
+        elif in_force:
             self._copy("shadow_stated", self._balances_of_import(sync_run_id))
 
-    def _hear_sync(self, run_id: UUID) -> None:
+    def _hear_sync(self, run_id: UUID, *, in_force: bool) -> None:
         pages: list[JournaledPage] = []
         read = fetching.pages_of_run(self.session, self.household_id, run_id, newest_first=True)
         for journaled in read:
@@ -125,7 +125,8 @@ class Standing:
             for account in page.page.changes.accounts
             if account.balance.current is not None
         ]
-        self._copy("shadow_stated", stated)
+        if in_force:
+            self._copy("shadow_stated", stated)
         for page in pages:
             if page.page.kind.endswith(HOLDINGS):
                 self.holdings[page.item_id] = [
