@@ -25,6 +25,7 @@ from app.features.connections import repository, tasks
 from app.features.connections.service import alone, link, schedule, sync, turns
 from app.features.imports.service.book import book
 from app.features.imports.service.upload import preview
+from app.features.proof import service as proof
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Edit
 from app.importers import reading, sandbox
@@ -61,6 +62,7 @@ class Tally:
     worlds: int = 0
     edits: int = 0
     checks: int = 0
+    proofs: int = 0
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -223,6 +225,17 @@ def bring_back(world: World) -> None:
             link.want_sync(session, world.household_id, world.item_id, "button")
 
 
+def prove(world: World) -> None:
+    """Ask the program's own proofs: the ledger made again from the journal, and all checks."""
+    replay = proof.replay(world.household_id)
+    if not replay.is_same:
+        raise ViolationError(f"a replay differs: {replay}")
+    found = [each for each in proof.verify(world.household_id, all_pages=True) if each.count]
+    if found:
+        raise ViolationError(f"fintech verify finds {found}")
+    world.tally.proofs += 1
+
+
 def sync_world(world: World, budget: Callable[[], bool]) -> None:
     """Live through rounds of syncs that die, and then one that does not."""
     for _ in range(ROUNDS):
@@ -239,6 +252,7 @@ def sync_world(world: World, budget: Callable[[], bool]) -> None:
     bring_back(world)
     run(world.work)
     world.check(quiet=True)
+    prove(world)
     cursor = world.checker.cursor_of(world.household_id, world.item_id)
     if cursor != world.history.stream.head():
         raise ViolationError("I1 the last sync did not come to the bank's end")
@@ -310,6 +324,7 @@ def import_world(world: World, budget: Callable[[], bool]) -> None:
     run(lambda: bring(world, data))
     if len(world.checker.ledger_of(world.household_id)) != len(rows):
         raise ViolationError("I2 a file that was imported again is not there exactly once")
+    prove(world)
 
 
 def prepare() -> None:
@@ -393,5 +408,6 @@ def sum_up(tallies: list[Tally]) -> Tally:
         whole.worlds += tally.worlds
         whole.edits += tally.edits
         whole.checks += tally.checks
+        whole.proofs += tally.proofs
         whole.violations += tally.violations
     return whole

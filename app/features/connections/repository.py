@@ -46,13 +46,18 @@ def update_item(
     )
 
 
-def who_wants_sync(session: Session, household_id: UUID, item_id: UUID) -> str | None:
-    """Return who asked for a sync that has not started; nobody may change it meanwhile."""
-    return session.scalars(
-        select(Item.sync_wanted_by)
+def who_wants_sync(session: Session, household_id: UUID, item_id: UUID) -> tuple[str | None, bool]:
+    """Return who asked for a sync that has not started, and whether the Item is due.
+
+    Nobody may change it meanwhile.
+    """
+    is_due = or_(Item.sync_wanted_by.is_not(None), Item.next_sync_at <= func.now())
+    row = session.execute(
+        select(Item.sync_wanted_by, func.coalesce(is_due, false()))
         .where(Item.household_id == household_id, Item.id == item_id)
         .with_for_update(key_share=True)
     ).one_or_none()
+    return (row[0], row[1]) if row is not None else (None, False)
 
 
 def take_lease(

@@ -26,11 +26,11 @@ log = structlog.get_logger(__name__)
 
 
 def sync_item(household_id: UUID, item_id: UUID) -> None:
-    """Bring an Item up to date: here, or in a process of its own if its last worker died."""
+    """Bring an Item that is due up to date: here, or alone if its last worker died."""
     with household_transaction(household_id) as session:
         is_suspect = repository.died_in_last_run(session, household_id, item_id)
     if not is_suspect:
-        sync.sync_item(household_id, item_id)
+        sync.sync_item(household_id, item_id, if_due=True)
         return
     command = [*COMMAND, str(household_id), str(item_id)]
     try:
@@ -45,7 +45,7 @@ def main(household_id: str, item_id: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     configure_logging()
     providers.configure()
-    sync.sync_item(UUID(household_id), UUID(item_id))
+    sync.sync_item(UUID(household_id), UUID(item_id), if_due=True)
 
 
 if __name__ == "__main__":

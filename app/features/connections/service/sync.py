@@ -70,16 +70,19 @@ class Outcome:
     error: ProviderError | None = None
 
 
-def sync_item(household_id: UUID, item_id: UUID, trigger: str | None = None) -> Outcome:
+def sync_item(
+    household_id: UUID, item_id: UUID, trigger: str | None = None, *, if_due: bool = False
+) -> Outcome:
     """Bring one Item up to date; for tasks and commands, since it waits for the network.
 
     The run notes who wanted it: `trigger`, else who is noted on the Item, else the schedule.
+    With `if_due`, an Item that nobody wants and whose time has not come is left alone.
 
     Errors of the provider are recorded on the run and on the Item, not raised. What is raised is
     an error of ours, recorded as such, or a lost database: then the turn is given back, or ends
     with its lease, and the Item stays due.
     """
-    turn = turns.begin(household_id, item_id, trigger)
+    turn = turns.begin(household_id, item_id, trigger, if_due=if_due)
     if turn is None:
         return Outcome("busy")
     with structlog.contextvars.bound_contextvars(

@@ -59,11 +59,18 @@ _held: dict[UUID, Turn] = {}
 _lock = threading.Lock()
 
 
-def begin(household_id: UUID, item_id: UUID, trigger: str | None = None) -> Turn | None:
-    """Take the Item's turn and open a sync run; None if it is not to be had."""
+def begin(
+    household_id: UUID, item_id: UUID, trigger: str | None = None, *, if_due: bool = False
+) -> Turn | None:
+    """Take the Item's turn and open a sync run; None if it is not to be had.
+
+    With `if_due`, None also if the Item is not due: of a thousand hints, one or two are right.
+    """
     lease_id, run_id = uuid7(), uuid7()
     with household_transaction(household_id) as session:
-        wanted_by = repository.who_wants_sync(session, household_id, item_id)
+        wanted_by, is_due = repository.who_wants_sync(session, household_id, item_id)
+        if if_due and not is_due:
+            return None
         item = repository.take_lease(session, household_id, item_id, lease_id, LEASE_SECONDS)
         if item is None or not _counts_deaths(session, item):
             return None
