@@ -83,6 +83,9 @@ def _words_of_page(
 ) -> Iterator[Word]:
     changes = journaled.page.changes
     for record in changes.upserts:
+        if record.account_source_id not in keys:
+            # Withdrawn again before it was booked, with its account: nobody ever saw it.
+            continue
         code = taxonomy.find(record.category_code) if record.category_code else None
         yield Word(
             keys[record.account_source_id].source_account_id,
