@@ -13,9 +13,14 @@ from app.models import ChangeSet
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:household_id, 7))")
 
 
+def lock(session: Session, household_id: object) -> None:
+    """Wait until nobody else writes the household's ledger, and until the end let nobody."""
+    session.execute(_LOCK, {"household_id": str(household_id)})
+
+
 def insert_change_set(session: Session, values: dict[str, object]) -> None:
     """Store a change set under the household's next number, as its only writer from now on."""
-    session.execute(_LOCK, {"household_id": str(values["household_id"])})
+    lock(session, values["household_id"])
     last = select(func.coalesce(func.max(ChangeSet.sequence), 0)).where(
         ChangeSet.household_id == values["household_id"]
     )

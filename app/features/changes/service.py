@@ -41,6 +41,11 @@ def open_change_set(
     return change_set_id
 
 
+def lock(session: Session, household_id: UUID) -> None:
+    """Be the only writer of the household's ledger until the transaction ends."""
+    repository.lock(session, household_id)
+
+
 def count(
     session: Session, household_id: UUID, change_set_id: UUID, counts: Mapping[str, object]
 ) -> None:

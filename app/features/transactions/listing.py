@@ -98,6 +98,19 @@ def list_page(
         return _fetch(cursor, _whole(wanted, span, conditions, parameters), parameters)
 
 
+def list_ids(
+    session: Session, household_id: UUID, wanted: TransactionFilter, *, limit: int
+) -> list[UUID]:
+    """Return what the filter lets through, the newest first, at most `limit`."""
+    span, parameters = _span(wanted, None)
+    conditions, more = row_conditions(wanted)
+    parameters |= {"household_id": household_id, "limit": limit, **more}
+    found = _whole(wanted, span, conditions, parameters)
+    with driver(session).cursor() as cursor:
+        cursor.execute(f"{found} ORDER BY date DESC, id DESC LIMIT %(limit)s".encode(), parameters)
+        return [row[0] for row in cursor]
+
+
 def _rows(_: object) -> RowMaker[TransactionRow]:
     """Make rows by position: by name costs as much as reading them."""
     return lambda values: TransactionRow(*values)

@@ -1,36 +1,80 @@
 """SQL that reads and edits single transactions."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from app.models import ChangeSet, FieldChange, Transaction
 
 
 def find(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction | None:
-    """Return one transaction with all its columns."""
+    """Return one transaction with all its columns, as it is now."""
     return session.scalars(
-        select(Transaction).where(
-            Transaction.household_id == household_id, Transaction.id == transaction_id
-        )
+        select(Transaction)
+        .where(Transaction.household_id == household_id, Transaction.id == transaction_id)
+        .execution_options(populate_existing=True)
     ).one_or_none()
 
 
-def update_user_columns(
-    session: Session, household_id: UUID, transaction_id: UUID, values: Mapping[str, object]
-) -> bool:
-    """Overwrite columns that are the user's; False if there is no such transaction."""
-    updated = session.execute(
+def count(session: Session, household_id: UUID, ids: Sequence[UUID]) -> int:
+    """Return how many of these transactions the household has."""
+    return session.scalars(
+        select(func.count())
+        .select_from(Transaction)
+        .where(Transaction.household_id == household_id, Transaction.id.in_(ids))
+    ).one()
+
+
+# A decision that changes nothing is one too: it stands when the one before it is undone.
+_DECIDED = text("""
+    INSERT INTO field_changes (household_id, change_set_id, transaction_id, field, before, after)
+    SELECT household_id, :change_set_id, id, decided.field, decided.value, decided.value
+    FROM transactions CROSS JOIN LATERAL (VALUES
+        ('category_user', category_user::text), ('counterparty_user', counterparty_user),
+        ('note', note), ('reviewed_at', reviewed_at::text)
+    ) AS decided (field, value)
+    WHERE household_id = :household_id AND id = ANY(:ids) AND decided.field = ANY(:fields)
+    ON CONFLICT DO NOTHING
+""")
+
+
+def decide(
+    session: Session,
+    household_id: UUID,
+    change_set_id: UUID,
+    ids: Sequence[UUID],
+    values: Mapping[str, object],
+) -> None:
+    """Overwrite columns that are the user's, and note of each row that it was decided."""
+    columns = dict(values)
+    if columns.get("reviewed_at") is not None:
+        # Who has reviewed it already, has.
+        columns["reviewed_at"] = func.coalesce(Transaction.reviewed_at, columns["reviewed_at"])
+    session.execute(
         update(Transaction)
-        .where(Transaction.household_id == household_id, Transaction.id == transaction_id)
-        .values({**values, "updated_at": func.now()})
-        .returning(Transaction.id)
+        .where(
+            Transaction.household_id == household_id,
+            Transaction.id == func.any(cast(list(ids), ARRAY(Uuid))),
+        )
+        .where(
+            or_(*(getattr(Transaction, name).is_distinct_from(columns[name]) for name in columns))
+        )
+        .values({**columns, "updated_at": func.now()})
+        .execution_options(synchronize_session=False)
     )
-    return updated.one_or_none() is not None
+    session.execute(
+        _DECIDED,
+        {
+            "household_id": household_id,
+            "change_set_id": change_set_id,
+            "ids": list(ids),
+            "fields": list(values),
+        },
+    )
 
 
 class ChangeRow(NamedTuple):

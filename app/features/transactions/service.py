@@ -8,23 +8,26 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core import clock
-from app.core.errors import InvalidInputError, NotFoundError
+from app.core.errors import NotFoundError
 from app.core.faults import fault
 from app.core.pagination import PAGE_SIZE_MAX, PageKey
 from app.domain.filters import TransactionFilter
 from app.domain.records import ChangeSet, SourceKey
 from app.features.accounts.service import SourceAccountKey
 from app.features.categories import service as categories
-from app.features.changes import service as changes
 from app.features.journal import service as journal
-from app.features.transactions import apply, listing, repository, said, sums
+from app.features.transactions import apply, edits, listing, repository, said, sums
 from app.features.transactions.sums import CategoryTotal, DayTotal
 from app.models import Transaction
 
 Span = sums.Span
 Total = sums.Total
 TransactionRow = listing.TransactionRow
+Edit = edits.Edit
+edit_transaction = edits.edit_transaction
+edit_transactions = edits.edit_transactions
+NOTE_CHARACTERS_MAX = edits.NOTE_CHARACTERS_MAX
+COUNTERPARTY_CHARACTERS_MAX = edits.COUNTERPARTY_CHARACTERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,6 @@ def apply_changes(
     return Applied(added, modified, removed)
 
 
-NOTE_CHARACTERS_MAX = 2_000
-COUNTERPARTY_CHARACTERS_MAX = 200
 HISTORY_MAX = 200
 
 
@@ -129,20 +130,6 @@ class Change:
     field: str
     before: str | None
     after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What a user decides of a transaction; a name that is not in `given` stays as it is.
-
-    None takes the user's decision back, so that the source's value shows again.
-    """
-
-    given: frozenset[str]
-    category_id: UUID | None = None
-    counterparty: str | None = None
-    note: str | None = None
-    reviewed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,41 +214,6 @@ def _history(session: Session, household_id: UUID, transaction_id: UUID) -> list
         )
         for row in rows
     ]
-
-
-def edit_transaction(
-    session: Session, household_id: UUID, actor_user_id: UUID, transaction_id: UUID, edit: Edit
-) -> None:
-    """Store what a user decides of a transaction, as a change set that can be undone.
-
-    Raises:
-        NotFoundError: The household has no such transaction.
-        InvalidInputError: The category is none of the household's.
-    """
-    if repository.find(session, household_id, transaction_id) is None:
-        raise NotFoundError("There is no such transaction.")
-    values = _user_columns(session, household_id, edit)
-    if not values:
-        return
-    changes.open_change_set(session, household_id, kind="edit", actor_user_id=actor_user_id)
-    repository.update_user_columns(session, household_id, transaction_id, values)
-
-
-def _user_columns(session: Session, household_id: UUID, edit: Edit) -> dict[str, object]:
-    values: dict[str, object] = {}
-    if "category_id" in edit.given:
-        ours = {node.id for node in categories.list_categories(session, household_id)}
-        if edit.category_id is not None and edit.category_id not in ours:
-            raise InvalidInputError("There is no such category.", field="category_id")
-        values["category_user"] = edit.category_id
-    if "counterparty" in edit.given:
-        name = (edit.counterparty or "").strip()[:COUNTERPARTY_CHARACTERS_MAX]
-        values["counterparty_user"] = name or None
-    if "note" in edit.given:
-        values["note"] = (edit.note or "").strip()[:NOTE_CHARACTERS_MAX] or None
-    if "reviewed" in edit.given:
-        values["reviewed_at"] = clock.now() if edit.reviewed else None
-    return values
 
 
 def analyse(session: Session, household_id: UUID, first: dt.date, last: dt.date) -> Analytics:

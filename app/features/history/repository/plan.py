@@ -42,7 +42,8 @@ class Touched(NamedTuple):
     holder: int | None
     """The last change set in force that wrote what its source says, by number."""
     since: int | None
-    """The first one out of force that wrote so after it: others may have said the same since."""
+    """The first other one that wrote so after it: out of force, or an undo. Whoever said what the
+    ledger said then, since then, said something else than the holder."""
 
 
 class Named(NamedTuple):
@@ -112,11 +113,12 @@ WITH {_SETS}, touched AS MATERIALIZED (
          AND row.id = touched.id
     JOIN sets ON sets.id = row.change_set_id
     UNION
-    SELECT change.transaction_id, sets.sequence, sets.in_force
+    SELECT change.transaction_id, sets.sequence,
+           sets.in_force AND sets.kind = ANY(%(speaking)s)
     FROM touched JOIN field_changes AS change ON change.household_id = %(household_id)s
          AND change.transaction_id = touched.id
     JOIN sets ON sets.id = change.change_set_id
-    WHERE change.field = ANY(%(word_fields)s) AND sets.kind = ANY(%(speaking)s)
+    WHERE change.field = ANY(%(word_fields)s)
 ), held AS (
     SELECT id, max(sequence) FILTER (WHERE in_force) AS holder FROM writers GROUP BY id
 )

@@ -2,7 +2,7 @@
 
 A row follows the last word in force. Words that changed a row left their trace in its history;
 words that repeated what the ledger said already left none, and are looked up in the journal: but
-only those that were said after a word that no longer counts, for only they can be what holds now.
+only those that were said while the ledger said something that no longer counts.
 """
 
 from collections import defaultdict

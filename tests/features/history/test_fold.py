@@ -1,0 +1,89 @@
+"""Whatever is undone and redone, the ledger is the fold of the change sets in force."""
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests import effort
+from tests.features.connections import streams
+from tests.features.connections.bank import query
+from tests.features.history.world import World, new_world
+
+happenings = streams.steps.filter(lambda step: step[0] != "churn account")
+steps = st.one_of(
+    st.tuples(st.just("sync"), st.lists(happenings, max_size=5)),
+    st.tuples(st.sampled_from(["import", "edit", "many", "undo", "undo", "redo"]),
+              st.tuples(st.integers(0, 60), st.integers(0, 60))),
+)  # fmt: skip
+histories = st.lists(steps, min_size=3, max_size=14)
+many = settings(
+    max_examples=effort.examples(150),
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@many
+@given(history=histories)
+def test_the_ledger_is_the_fold_of_what_is_in_force(history) -> None:
+    with new_world() as world:
+        for step in history:
+            take(world, *step)
+            check(world)
+        for target in list(world.sets):
+            before = snapshot(world)
+            was = target.in_force
+            if world.turn_set(target, in_force=not was):
+                check(world)
+                assert world.turn_set(target, in_force=was)
+            assert snapshot(world) == before
+
+
+def take(world: World, kind: str, what) -> None:
+    match kind:
+        case "sync":
+            world.sync(what)
+        case "import":
+            world.bring(*what)
+        case "edit" | "many":
+            world.edit(*what, many=kind == "many")
+        case "undo" | "redo":
+            world.turn(what[0], in_force=kind == "redo")
+
+
+def check(world: World) -> None:
+    assert world.ledger() == world.model()
+    assert world.anchors() == world.stated()
+    assert daily(world) == of_rows(world, "date")
+    assert monthly(world) == of_rows(world, "date_trunc('month', date)::date")
+
+
+def snapshot(world: World) -> tuple[object, ...]:
+    pages = query(
+        world.household_id,
+        "SELECT id, journal_page_id FROM transactions WHERE removed_at IS NULL ORDER BY id",
+    )
+    return world.ledger(), world.anchors(), daily(world), monthly(world), pages
+
+
+def daily(world: World) -> list[tuple]:
+    return query(
+        world.household_id,
+        "SELECT date, account_id, currency, pending, sum(money_in + money_out), sum(count)"
+        " FROM daily_totals GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+    )
+
+
+def monthly(world: World) -> list[tuple]:
+    return query(
+        world.household_id,
+        "SELECT month, account_id, currency, pending, sum(money_in + money_out), sum(count)"
+        " FROM monthly_totals GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+    )
+
+
+def of_rows(world: World, period: str) -> list[tuple]:
+    return query(
+        world.household_id,
+        f"SELECT {period}, account_id, currency, pending, sum(amount), count(*)"
+        " FROM transactions WHERE is_live GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+    )

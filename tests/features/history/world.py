@@ -1,0 +1,233 @@
+"""A household with a bank and files, and a naive model of its history to compare the ledger with.
+
+The model is the decision of ADR 17 in plain Python: a list of change sets, each in force or not,
+with the words that its source said and the decisions that were made; the ledger is the last of
+those in force. Which row a word is about is history, noted when it was said.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from app.core.database import household_transaction
+from app.core.ids import uuid7
+from app.domain.records import join_pages
+from app.features.connections.service import sync
+from app.features.history.service import undo as undoing
+from app.features.imports.service.book import book
+from app.features.imports.service.upload import preview
+from app.features.transactions import edits
+from app.features.transactions.edits import Edit
+from app.importers.identity import IdentitySource
+from app.providers.plaid import pages
+from tests.factories.files import ofx
+from tests.features.connections import bank as banks
+from tests.features.connections import streams
+from tests.features.connections.bank import query
+from tests.features.connections.streams import History
+
+DECIDED = ("source_id", "duplicate_of_id", "category_user", "counterparty_user", "note")
+FILE_ROWS = 5
+Said = tuple[dt.date, Decimal, bool, str]
+"""Day, amount, pending, description."""
+Stated = tuple[str, dt.date, Decimal]
+"""Source account, day, balance."""
+
+
+@dataclass
+class Set:
+    """One change set as the model knows it."""
+
+    id: UUID
+    kind: str
+    words: dict[UUID, Said | None] = field(default_factory=dict)
+    decisions: dict[tuple[UUID, str], str | None] = field(default_factory=dict)
+    stated: set[Stated] = field(default_factory=set)
+    in_force: bool = True
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it decides nothing that a later one could need."""
+        return not any(name in ("source_id", "duplicate_of_id") for _, name in self.decisions)
+
+
+@dataclass
+class World:
+    """The household, its sources, and the model."""
+
+    household_id: UUID
+    user_id: UUID
+    item_id: UUID
+    bank: banks.Bank
+    history: History
+    cursor: str | None = None
+    sets: list[Set] = field(default_factory=list)
+    born: dict[UUID, str] = field(default_factory=dict)
+    """The name at its source under which each row came."""
+    files: int = 0
+
+    def sync(self, happenings: list[tuple[str, int, int]]) -> None:
+        """Let things happen at the bank and sync."""
+        for step in happenings:
+            self.history.step(*step)
+        joined, stated = self._told()
+        outcome = sync.sync_item(self.household_id, self.item_id)
+        assert outcome.state == "done", outcome
+        words = {
+            record.key: (record.date, record.money.amount, record.pending, record.description)
+            for record in joined.upserts
+        }
+        self._note("sync", words | dict.fromkeys(joined.removed), stated)
+        self.cursor = joined.to_cursor
+
+    def bring(self, pick: int, cents: int) -> None:
+        """Import a file that has some of the rows of a month, in some version."""
+        chosen = [n for n in range(FILE_ROWS) if pick >> n & 1] or [pick % FILE_ROWS]
+        rows = [
+            (f"202603{n + 10}", f"-{n + 1}.00", f"f{n}", f"SHOP {n} {'abc'[cents % 3]}")
+            for n in chosen
+        ]
+        balance = Decimal(cents % 5)
+        self.files += 1
+        data = ofx(rows, balance=f"{balance}.00") + b"\n" * self.files
+        import_id = preview(self.household_id, self.user_id, "march.ofx", data)
+        book(self.household_id, self.user_id, import_id)
+        [(account,)] = query(
+            self.household_id, "SELECT account_source_id FROM source_accounts WHERE source = 'ofx'"
+        )
+        words = {}
+        for number, amount, bank_id, name in rows:
+            day = dt.datetime.strptime(number, "%Y%m%d").date()
+            source_id = IdentitySource().next_id(day, Decimal(amount), bank_id=bank_id)
+            words[account, source_id] = (day, Decimal(amount), False, name)
+        self._note("import", words, {(account, dt.date(2026, 3, 31), balance)})
+
+    def edit(self, pick: int, cents: int, *, many: bool) -> None:
+        """Decide something of one row, or of several."""
+        rows = sorted(self.born)
+        if not rows:
+            return
+        chosen = rows[pick % 3 :: 2] if many else [rows[pick % len(rows)]]
+        note = None if cents % 4 == 0 else f"note {cents % 3}"
+        given = Edit(given=frozenset({"note"}), note=note)
+        with household_transaction(self.household_id) as session:
+            edited = edits.edit_transactions(
+                session, self.household_id, self.user_id, chosen, given
+            )
+        if edited is not None:
+            decisions = {(row, "note"): note for row in chosen}
+            self.sets.append(Set(edited.change_set_id, "edit", decisions=decisions))
+
+    def turn(self, pick: int, *, in_force: bool) -> None:
+        """Undo one of the change sets in force, or redo one of the others."""
+        possible = [each for each in self.sets if each.in_force is not in_force]
+        if possible:
+            self.turn_set(possible[pick % len(possible)], in_force=in_force)
+
+    def turn_set(self, target: Set, *, in_force: bool) -> bool:
+        """Undo or redo one; False if that is refused, which it must not be without a reason."""
+        act = undoing.redo if in_force else undoing.undo
+        try:
+            act(self.household_id, self.user_id, target.id)
+        except undoing.DependentError:
+            assert not target.is_plain
+            return False
+        target.in_force = in_force
+        return True
+
+    def model(self) -> dict[UUID, tuple[object, ...]]:
+        """Return each row as the fold has it: what is said, removed or not, what is decided."""
+        rows: dict[UUID, tuple[object, ...]] = {}
+        for row, name in self.born.items():
+            said: Said | None = None
+            decided: dict[str, str | None] = dict.fromkeys(DECIDED) | {"source_id": name}
+            for each in self.sets:
+                if not each.in_force:
+                    continue
+                said = each.words.get(row, said)
+                decided |= {n: value for (r, n), value in each.decisions.items() if r == row}
+            rows[row] = (said, *decided.values()) if said else (None, *decided.values())
+        return rows
+
+    def ledger(self) -> dict[UUID, tuple[object, ...]]:
+        """Return the same of the ledger; of a removed row, what it says does not matter."""
+        found = query(
+            self.household_id,
+            "SELECT id, removed_at IS NULL, date, amount, pending, description, source_id,"
+            " duplicate_of_id::text, category_user::text, counterparty_user, note"
+            " FROM transactions",
+        )
+        return {row[0]: (tuple(row[2:6]) if row[1] else None, *row[6:]) for row in found}
+
+    def stated(self) -> set[Stated]:
+        """Return the balances that change sets in force state."""
+        return {each for one in self.sets if one.in_force for each in one.stated}
+
+    def anchors(self) -> set[Stated]:
+        """Return the balances that the ledger knows."""
+        return set(
+            query(
+                self.household_id,
+                "SELECT s.account_source_id, (as_of AT TIME ZONE 'UTC')::date, a.current"
+                " FROM balance_anchors a JOIN source_accounts s ON s.id = a.source_account_id",
+            )
+        )
+
+    def _told(self) -> tuple[object, set[Stated]]:
+        """Read what the bank will say, as its own client."""
+        found, cursor, has_more = [], self.cursor, True
+        while has_more:
+            answer = self.bank.stream.sync(cursor or "", self.bank.page_rows)
+            page = pages.decode_page(pages.TRANSACTIONS, answer.as_json(), cursor)
+            found.append(page.changes)
+            cursor, has_more = page.changes.to_cursor, answer.has_more
+        listing = self.bank.fetch_accounts("").changes.accounts
+        today = dt.datetime.now(dt.UTC).date()
+        stated = {
+            (each.source_id, today, each.balance.current)
+            for each in listing
+            if each.balance.current is not None
+        }
+        return join_pages(found), stated
+
+    def _note(self, kind: str, words: dict, stated: set[Stated]) -> None:
+        """Note the last change set: which rows its words are about, and what was decided."""
+        [(id_,)] = query(
+            self.household_id, "SELECT id FROM change_sets ORDER BY sequence DESC LIMIT 1"
+        )
+        names = {}
+        for row, account, name, brought_by in query(
+            self.household_id,
+            "SELECT t.id, s.account_source_id, t.source_id, t.change_set_id FROM transactions t"
+            " JOIN source_accounts s ON s.id = t.source_account_id",
+        ):
+            names[account, name] = row
+            if brought_by == id_:
+                self.born[row] = name
+        decisions = {}
+        for row, name, before, after in query(
+            self.household_id,
+            "SELECT transaction_id, field, before, after FROM field_changes"
+            " WHERE change_set_id = :id AND field = ANY(:fields)",
+            id=id_,
+            fields=list(DECIDED),
+        ):
+            decisions[row, name] = after
+            if name == "source_id" and self.born.get(row) == after:
+                # It came and got another name in one change set.
+                self.born[row] = before
+        said = {names[key]: word for key, word in words.items() if key in names}
+        self.sets.append(Set(id_, kind, said, decisions, stated))
+
+
+@contextmanager
+def new_world() -> Iterator[World]:
+    """Yield a household with two accounts at a bank, as yet without transactions."""
+    household_id = streams.new_household()
+    history = streams.new_history(f"item-{uuid7()}", streams.Noise())
+    bank = banks.Bank(history.stream)
+    with banks.linked(household_id, bank) as item_id:
+        yield World(household_id, uuid7(), item_id, bank, history)
