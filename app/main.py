@@ -28,6 +28,8 @@ from app.features.live import pages as live_pages
 from app.features.live.shutdown import streams_end_with_the_server
 from app.features.operations import api as operations_api
 from app.features.operations import pages as operations_pages
+from app.features.tieout import api as tieout_api
+from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
 from app.features.transactions import pages as transactions_pages
 from app.features.users import api as users_api
@@ -44,6 +46,8 @@ ROUTERS = [
     users_pages.router,
     accounts_api.router,
     accounts_pages.router,
+    tieout_api.router,
+    tieout_pages.router,
     connections_api.router,
     connections_pages.router,
     webhooks.router,

@@ -24,7 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 STATIC_DIRECTORY = Path(__file__).parent / "static"
 MOUNT_PATH = "/static"
 STYLESHEETS = (
-    "tokens", "base", "layout", "controls", "components", "overlays", "tables", "pages", "print",
+    "tokens", "base", "layout", "controls", "components", "overlays", "tables", "pages", "accounts",
+    "print",
 )  # fmt: skip
 FILE_BYTES_MAX = 2_000_000
 _HASH_LENGTH = 12

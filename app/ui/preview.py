@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from app.ui import preview_data as data
 from app.ui.assets import MOUNT_PATH, static_assets
 from app.ui.filters import Formatting
+from app.ui.preview_accounts import account_page
 from app.ui.templating import (
     Flash,
     PageContext,
@@ -139,6 +140,12 @@ def accounts(request: Request) -> Response:
     return render(request, page="accounts/list.html", fragment="accounts/_groups.html", view=view)
 
 
+def account(request: Request) -> Response:
+    """Show an account that ties out, one that does not, or one that cannot."""
+    view = account_page(request.path_params["id"])
+    return render(request, page="tieout/account.html", fragment="tieout/_account.html", view=view)
+
+
 def transactions(request: Request) -> Response:
     """Show the list, answer a filter with the table and a cursor with rows."""
     values = {name: request.query_params.get(name, "") for name in _FILTER_NAMES}
@@ -232,6 +239,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/connections/{id}/progress", linked),
             Route("/connections/{id}/sync", connection, methods=["POST"]),
             Route("/accounts", accounts),
+            Route("/accounts/{id}", account),
             Route("/transactions", transactions),
             Route("/transactions/{id}", transaction, methods=both),
             Route("/imports", imports, methods=both),

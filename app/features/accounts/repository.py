@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Account, BalanceAnchor, Holding, Item, SourceAccount
+from app.models import Account, BalanceAnchor, Holding, Item, SourceAccount, TieOut
 
 
 def source_accounts(
@@ -128,14 +128,17 @@ def list_names(
     ).all()
 
 
-AccountRow = Row[Account, SourceAccount, str | None, dt.datetime | None]
+AccountRow = Row[Account, SourceAccount, str | None, dt.datetime | None, TieOut | None]
 
 
-def list_accounts(session: Session, household_id: UUID, *, limit: int) -> Sequence[AccountRow]:
-    """Return each account with the source that spoke of it last, its institution and freshness."""
+def list_accounts(
+    session: Session, household_id: UUID, *, limit: int, account_id: UUID | None = None
+) -> Sequence[AccountRow]:
+    """Return each account, or one: the source that spoke last, institution, age and tie-out."""
     latest = (
         select(SourceAccount)
         .where(SourceAccount.household_id == household_id)
+        .where(true() if account_id is None else SourceAccount.account_id == account_id)
         .ext(distinct_on(SourceAccount.account_id))
         .order_by(
             SourceAccount.account_id,
@@ -146,9 +149,12 @@ def list_accounts(session: Session, household_id: UUID, *, limit: int) -> Sequen
     )
     fed_by = aliased(SourceAccount, latest)
     return session.execute(
-        select(Account, fed_by, Item.institution_name, Item.institution_seen_at)
+        select(Account, fed_by, Item.institution_name, Item.institution_seen_at, TieOut)
         .join(fed_by, fed_by.account_id == Account.id)
         .outerjoin(Item, (Item.household_id == household_id) & (Item.id == fed_by.item_id))
+        .outerjoin(
+            TieOut, (TieOut.household_id == household_id) & (TieOut.account_id == Account.id)
+        )
         .where(Account.household_id == household_id)
         .order_by(Account.kind, func.coalesce(Account.name_user, Account.name), Account.id)
         .limit(limit)

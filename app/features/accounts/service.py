@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.errors import NotFoundError
 from app.core.ids import uuid7
 from app.domain.records import ACCOUNT_KINDS, AccountRecord, BalanceRecord, HoldingRecord
 from app.features.accounts import repository
-from app.models import SourceAccount
+from app.models import SourceAccount, TieOut
 
 ACCOUNTS_MAX = 1_000
 NAME_CHARACTERS_MAX = 200
@@ -221,6 +222,21 @@ def note_balance(
 
 
 @dataclass(frozen=True, slots=True)
+class TieOutSummary:
+    """How far an account's rows explain the balances that its institution stated."""
+
+    state: str
+    """`tied`, `gap` or `unproven`."""
+    tied_through: dt.date | None
+    """The last day whose stated balance is what the rows come to."""
+    tied_amount: Decimal | None
+    gap: Decimal | None
+    """Stated less computed: zero where it ties, None where it cannot be told."""
+    gap_since: dt.datetime | None
+    """When it stopped tying out."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """An account as people see it; balances have the owner's sign, what is owed is negative."""
 
@@ -240,6 +256,8 @@ class AccountView:
     source: str
     item_id: UUID | None
     missing_since: dt.datetime | None
+    tie_out: TieOutSummary | None
+    """None before anything was stated of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,27 +282,52 @@ class Group:
 def list_accounts(session: Session, household_id: UUID) -> list[AccountView]:
     """Return all accounts that are not hidden, by kind and name."""
     rows = repository.list_accounts(session, household_id, limit=ACCOUNTS_MAX)
-    return [
-        AccountView(
-            id=account.id,
-            name=account.name_user or account.name,
-            institution_name=institution_name or account.institution_name,
-            kind=account.kind,
-            subtype=account.subtype,
-            mask=account.mask,
-            currency=source.currency,
-            current=source.current,
-            available=source.available,
-            credit_limit=source.credit_limit,
-            balance_as_of=source.balance_as_of,
-            institution_seen_at=seen_at,
-            source=source.source,
-            item_id=source.item_id,
-            missing_since=source.missing_since,
-        )
-        for account, source, institution_name, seen_at in rows
-        if account.hidden_at is None
-    ]
+    return [_view(row) for row in rows if row[0].hidden_at is None]
+
+
+def get_account(session: Session, household_id: UUID, account_id: UUID) -> AccountView:
+    """Return one account, hidden or not.
+
+    Raises:
+        NotFoundError: The household has no such account, or no source ever spoke of it.
+    """
+    rows = repository.list_accounts(session, household_id, limit=1, account_id=account_id)
+    if not rows:
+        raise NotFoundError("There is no such account.")
+    return _view(rows[0])
+
+
+def _view(row: repository.AccountRow) -> AccountView:
+    account, source, institution_name, seen_at, tie_out = row
+    return AccountView(
+        id=account.id,
+        name=account.name_user or account.name,
+        institution_name=institution_name or account.institution_name,
+        kind=account.kind,
+        subtype=account.subtype,
+        mask=account.mask,
+        currency=source.currency,
+        current=source.current,
+        available=source.available,
+        credit_limit=source.credit_limit,
+        balance_as_of=source.balance_as_of,
+        institution_seen_at=seen_at,
+        source=source.source,
+        item_id=source.item_id,
+        missing_since=source.missing_since,
+        tie_out=_summary(tie_out) if tie_out else None,
+    )
+
+
+def _summary(row: TieOut) -> TieOutSummary:
+    is_told = row.stated is not None and row.computed is not None
+    return TieOutSummary(
+        state=row.state,
+        tied_through=row.tied_through,
+        tied_amount=row.tied_amount,
+        gap=(row.stated or Decimal(0)) - (row.computed or Decimal(0)) if is_told else None,
+        gap_since=row.gap_since,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,12 @@ def _group(group: Group) -> AccountGroup:
     return AccountGroup(
         label=_GROUPS[group.kind],
         totals=tuple(Money(total.net, total.currency) for total in group.totals),
-        accounts=tuple(_row(account) for account in group.accounts),
+        accounts=tuple(row(account) for account in group.accounts),
     )
 
 
-def _row(account: AccountView) -> AccountRow:
+def row(account: AccountView) -> AccountRow:
+    """Return one account as lists show it."""
     return AccountRow(
         account_id=str(account.id),
         name=account.name,
@@ -104,6 +105,8 @@ def _row(account: AccountView) -> AccountRow:
         credit_limit=_money(account.credit_limit, account.currency),
         as_of=account.balance_as_of,
         state=_state(account),
+        gap=_money(account.tie_out.gap, account.currency) if account.tie_out else None,
+        tied_through=account.tie_out.tied_through if account.tie_out else None,
     )
 
 

@@ -118,6 +118,8 @@ def messages_of(event: Event) -> list[Message]:
         case "sync_finished":
             changed = any(event.get(each) for each in ("added", "modified", "removed"))
             return sync + accounts + (rows if changed else [])
+        case "tie_out_changed":
+            return accounts
         case "import_booked" | "import_undone":
             return accounts + rows
         case "live_lost" | "live_back":

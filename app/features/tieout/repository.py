@@ -93,7 +93,7 @@ ORDER BY account_id, as_of, id
 """
 
 _MONTHS = """
-SELECT account_id, currency, month AS date, sum(money_in + money_out) AS amount
+SELECT account_id, currency, month AS date, trim_scale(sum(money_in + money_out)) AS amount
 FROM monthly_totals
 WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s) AND NOT pending
 GROUP BY account_id, currency, month
@@ -101,7 +101,7 @@ ORDER BY account_id, currency, month
 """
 
 _DAYS = """
-SELECT account_id, currency, date, sum(money_in + money_out) AS amount
+SELECT account_id, currency, date, trim_scale(sum(money_in + money_out)) AS amount
 FROM daily_totals
 WHERE household_id = %(household_id)s AND date = ANY(%(dates)s)
   AND account_id = ANY(%(account_ids)s) AND NOT pending
@@ -109,7 +109,7 @@ GROUP BY account_id, currency, date
 """
 
 _BY_DAY = """
-SELECT account_id, currency, date, sum(money_in + money_out) AS amount
+SELECT account_id, currency, date, trim_scale(sum(money_in + money_out)) AS amount
 FROM daily_totals
 WHERE household_id = %(household_id)s AND account_id = %(account_id)s
   AND currency = %(currency)s AND date BETWEEN %(first)s AND %(last)s AND NOT pending

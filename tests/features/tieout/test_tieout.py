@@ -1,30 +1,14 @@
 """Tied out: through real syncs, the rows against the balances that the bank states."""
 
-import datetime as dt
 from decimal import Decimal
 
 import pytest
-import time_machine
 
 from app.core.database import household_transaction
-from app.features.connections.service.sync import sync_item
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
-from tests.features.connections.bank import linked, open_bank, query, row
-
-NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
-
-
-def sync_on(bank, item_id, household_id, number, *events):
-    """Let the bank's day begin, its events happen, and read them at noon."""
-    with time_machine.travel(NOON + dt.timedelta(days=number), tick=False):
-        for event in events:
-            bank.stream.apply(event)
-        assert sync_item(household_id, item_id).state == "done"
-
-
-def on(number):
-    return (NOON + dt.timedelta(days=number)).date()
+from tests.features.connections.bank import query, row
+from tests.features.tieout.days import lose, on, sync_on
 
 
 def stored(household_id):
@@ -41,15 +25,6 @@ def stored(household_id):
             strict=True,
         )
     )  # fmt: skip
-
-
-@pytest.fixture
-def bank(ada):
-    """Return a bank that was read on two days, and the Item's id."""
-    bank = open_bank(rows=5)
-    with linked(ada.household_id, bank) as item_id:
-        sync_on(bank, item_id, ada.household_id, 0)
-        yield bank, item_id
 
 
 def test_the_first_balance_proves_nothing_and_the_second_does(ada, bank):
@@ -82,18 +57,6 @@ def test_pending_rows_corrections_renumbering_and_withdrawals_keep_it_tied(ada, 
         sync_on(bank, item_id, ada.household_id, number, *events)
         assert stored(ada.household_id)["state"] == "tied", number
     assert stored(ada.household_id)["tied_through"] == on(len(days))
-
-
-def lose(household_id, source_id):
-    """Remove a row as a defect of ours would."""
-    with household_transaction(household_id) as session:
-        session.connection().exec_driver_sql(
-            "SELECT set_config('app.change_set_id',"
-            " (SELECT id::text FROM change_sets ORDER BY sequence DESC LIMIT 1), true)"
-        )
-        session.connection().exec_driver_sql(
-            "UPDATE transactions SET removed_at = now() WHERE source_id = %s", (source_id,)
-        )
 
 
 def test_a_lost_row_is_a_gap_and_is_named_until_it_is_back(ada, bank, monkeypatch):
