@@ -382,6 +382,13 @@ class TieOut(Base):
     """When the account stopped tying out."""
     checked_at: Mapped[Instant]
 
+    @property
+    def gap(self) -> Decimal | None:
+        """Return stated less computed: zero where it ties, None where it cannot be told."""
+        if self.stated is None or self.computed is None:
+            return None
+        return self.stated - self.computed
+
 
 class MatchSuggestion(Base):
     """Two rows, or two accounts, that may be one; waits for a person, who is remembered."""

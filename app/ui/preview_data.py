@@ -252,21 +252,21 @@ def connections_view() -> ConnectionsView:
         "heron", "First Heron Bank", "Plaid", "good", "Up to date",
         "All is well: the next sync is scheduled.",
         _ago(minutes=12), _ago(minutes=12), clock.now() + dt.timedelta(hours=5, minutes=40),
-        (LinkedAccount("Everyday", "4417", "/transactions?account=everyday"),
-         LinkedAccount("Rainy Day", "9921", "/transactions?account=savings")),
+        (LinkedAccount("Everyday", "4417", "/accounts/everyday", clock.today(), usd("0")),
+         LinkedAccount("Rainy Day", "9921", "/accounts/savings", clock.today(), usd("0"))),
         transactions=1208,
     )  # fmt: skip
     kestrel = ConnectionCard(
         "kestrel", "Kestrel Card Services", "Plaid", "needs_user", "Needs you",
         "The bank wants you to sign in again. Nothing is lost: we go on where we stopped.",
         _ago(days=4), _ago(days=4), None,
-        (LinkedAccount("Travel Card", "1008", "/transactions?account=travel"),),
+        (LinkedAccount("Travel Card", "1008", "/accounts/travel", clock.today(), usd("-24.90")),),
         transactions=812,
     )  # fmt: skip
     tern = ConnectionCard(
         "tern", "Tern Investments", "SimpleFIN", "syncing", "Syncing", "Reading what is new.",
         _ago(hours=15), _ago(hours=15), clock.now() + dt.timedelta(minutes=2),
-        (LinkedAccount("Long Term", "3350", "/transactions?account=brokerage"),),
+        (LinkedAccount("Long Term", "3350", "/accounts/brokerage"),),
         rows_so_far=340, transactions=95,
     )  # fmt: skip
     sparkasse = ConnectionCard(

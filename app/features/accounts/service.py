@@ -320,12 +320,11 @@ def _view(row: repository.AccountRow) -> AccountView:
 
 
 def _summary(row: TieOut) -> TieOutSummary:
-    is_told = row.stated is not None and row.computed is not None
     return TieOutSummary(
         state=row.state,
         tied_through=row.tied_through,
         tied_amount=row.tied_amount,
-        gap=(row.stated or Decimal(0)) - (row.computed or Decimal(0)) if is_told else None,
+        gap=row.gap,
         gap_since=row.gap_since,
     )
 

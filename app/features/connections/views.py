@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.core import clock
+from app.domain.money import Money
 from app.features.connections.service.evidence import Notice, SetAside
 from app.features.connections.service.overview import Connection, Run
 from app.features.transactions.service import Span
@@ -80,7 +81,9 @@ def card(
             LinkedAccount(
                 name=account.name,
                 mask=account.mask or "",
-                url=f"/transactions?account={account.account_id}",
+                url=f"/accounts/{account.account_id}",
+                tied_through=account.tied_through,
+                gap=Money(account.gap, account.currency) if account.gap is not None else None,
             )
             for account in connection.accounts
         ),

@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from app.domain.money import Money
+
 
 @dataclass(frozen=True, slots=True)
 class LinkedAccount:
@@ -11,6 +13,10 @@ class LinkedAccount:
     name: str
     mask: str
     url: str
+    tied_through: dt.date | None = None
+    """The last day whose stated balance the transactions come to."""
+    gap: Money | None = None
+    """Stated balance less the transactions; None where it cannot be told, zero when tied out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.features.connections import repository
 from app.features.connections.service import link
-from app.models import Item, SourceAccount, SyncRun
+from app.features.tieout import service as tieout
+from app.models import Item, SourceAccount, SyncRun, TieOut
 
 STALE = dt.timedelta(hours=36)
 """Without a look at the institution for this long, an Item is not called up to date."""
@@ -31,6 +32,10 @@ class ConnectedAccount:
     current: Decimal | None
     currency: str
     missing_since: dt.datetime | None
+    tied_through: dt.date | None
+    """The last day whose stated balance the transactions come to."""
+    gap: Decimal | None
+    """The balance stated last less what the transactions come to; None where it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,9 @@ def list_connections(session: Session, household_id: UUID) -> list[Connection]:
     runs: dict[UUID, list[SyncRun]] = defaultdict(list)
     for run in repository.latest_runs(session, household_id, per_item=RUNS_SHOWN):
         runs[run.item_id].append(run)
-    return [_connection(item, accounts[item.id], runs[item.id]) for item in items]
+    fed = {row.account_id for rows in accounts.values() for row in rows}
+    tied = tieout.list_stored(session, household_id, sorted(fed))
+    return [_connection(item, accounts[item.id], runs[item.id], tied) for item in items]
 
 
 def get_connection(session: Session, household_id: UUID, item_id: UUID) -> Connection:
@@ -108,9 +115,14 @@ def get_connection(session: Session, household_id: UUID, item_id: UUID) -> Conne
         NotFoundError: The household has no such connection.
     """
     item = link.get_item(session, household_id, item_id)
-    accounts = repository.accounts_of_items(session, household_id, limit=ACCOUNTS_MAX)
+    accounts = [
+        row
+        for row in repository.accounts_of_items(session, household_id, limit=ACCOUNTS_MAX)
+        if row.item_id == item_id
+    ]
     runs = repository.list_runs(session, household_id, item_id, limit=RUNS_SHOWN)
-    return _connection(item, [row for row in accounts if row.item_id == item_id], runs)
+    tied = tieout.list_stored(session, household_id, [row.account_id for row in accounts])
+    return _connection(item, accounts, runs, tied)
 
 
 def list_runs(
@@ -122,7 +134,10 @@ def list_runs(
 
 
 def _connection(
-    item: Item, accounts: Sequence[SourceAccount], runs: Sequence[SyncRun]
+    item: Item,
+    accounts: Sequence[SourceAccount],
+    runs: Sequence[SyncRun],
+    tied: Mapping[UUID, TieOut],
 ) -> Connection:
     now = clock.now()
     # What was asked for begins within moments: to people it has begun.
@@ -148,7 +163,7 @@ def _connection(
         consent_expires_at=item.consent_expires_at,
         linked_at=item.created_at,
         history_complete=item.history_complete,
-        accounts=tuple(_account(row) for row in accounts),
+        accounts=tuple(_account(row, tied.get(row.account_id)) for row in accounts),
         runs=tuple(_run(row) for row in runs),
     )
 
@@ -192,7 +207,7 @@ def _status(item: Item, now: dt.datetime, *, is_syncing: bool) -> str:
     return "stale" if is_stale else "good"
 
 
-def _account(row: SourceAccount) -> ConnectedAccount:
+def _account(row: SourceAccount, tied: TieOut | None) -> ConnectedAccount:
     return ConnectedAccount(
         account_id=row.account_id,
         name=row.name,
@@ -201,6 +216,8 @@ def _account(row: SourceAccount) -> ConnectedAccount:
         current=row.current,
         currency=row.currency,
         missing_since=row.missing_since,
+        tied_through=tied.tied_through if tied else None,
+        gap=tied.gap if tied else None,
     )
 
 
