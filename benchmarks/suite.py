@@ -5,7 +5,17 @@ import sys
 import time
 import traceback
 
-from benchmarks import applying, decode, extent, figures, first_sync, reading, starting, throughput
+from benchmarks import (
+    applying,
+    decode,
+    extent,
+    figures,
+    first_sync,
+    proving,
+    reading,
+    starting,
+    throughput,
+)
 from benchmarks.figures import Budget, Figure, Finding
 
 FIGURES = (
@@ -19,6 +29,10 @@ FIGURES = (
            "the first apply of the same page"),
     Figure("replay_10000", "ms", Budget(ratio_max=0.5), applying.replay_10000,
            "the first apply of the same pages"),
+    Figure("replay_ledger", "rows/s", Budget(ratio_min=0.334), proving.replay_ledger,
+           "booking the same pages"),
+    Figure("verify_ledger", "s", Budget(value_max=60), proving.verify_ledger,
+           "reading all rows once"),
     Figure("first_sync_10000", "s CPU", Budget(value_max=2), first_sync.of_10000,
            "typed decode of the same bytes and bare COPY of the same rows"),
     Figure("start_cold", "s", Budget(), starting.cold, "importing the program"),

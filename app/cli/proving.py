@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import click
@@ -24,5 +25,10 @@ def chosen(household: str) -> list[tuple[UUID, str]]:
 
 def peak_megabytes() -> float:
     """Return how much memory this process has needed at most."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:  # not Linux
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    # The kernel's `ru_maxrss` begins with what the process had that started this one.
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e3

@@ -23,7 +23,7 @@ Row = tuple[object, ...]
 
 _CREATE = """
 CREATE TEMPORARY TABLE shadow_stated (
-    source_account_id uuid, journal_page_id uuid, current numeric, available numeric, currency text
+    source_account_id uuid, journal_page_id uuid, current numeric, currency text
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE shadow_holdings (
     source_account_id uuid, security_source_id text, name text, quantity numeric, price numeric,
@@ -43,8 +43,7 @@ WHERE anchor.household_id = %(household_id)s
               WHERE stated.journal_page_id = anchor.journal_page_id)
   AND NOT EXISTS (SELECT FROM shadow_stated AS stated
                   WHERE stated.source_account_id = anchor.source_account_id
-                    AND (stated.current, stated.available, stated.currency)
-                        IS NOT DISTINCT FROM (anchor.current, anchor.available, anchor.currency))
+                    AND stated.current = anchor.current AND stated.currency = anchor.currency)
 UNION ALL
 SELECT DISTINCT format('%%s: the balance %%s %%s, which the journal states, is not there.',
                        account.name, trim_scale(stated.current), stated.currency)
@@ -118,7 +117,6 @@ class Standing:
                 keys[account.source_id].source_account_id,
                 page.id,
                 account.balance.current,
-                account.balance.available,
                 account.balance.currency,
             )
             for page in account_pages(pages)
@@ -151,14 +149,7 @@ class Standing:
             if statement.closing is None and balance.as_of and balance.current is not None:
                 amounts.append(balance.current)
             for amount in amounts:
-                for available in {None, balance.available}:
-                    yield (
-                        place.source_account_id,
-                        booked.journal_page_id,
-                        amount,
-                        available,
-                        currency,
-                    )
+                yield (place.source_account_id, booked.journal_page_id, amount, currency)
 
     def differences(self) -> list[str]:
         """Return in words where the ledger has other balances or holdings."""
