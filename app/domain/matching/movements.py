@@ -2,10 +2,11 @@
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 
 from app.domain.matching.pairing import Movement, Pair, Pairs, pair_off
 from app.domain.matching.words import are_alike
@@ -17,11 +18,16 @@ _HABIT_DAYS = 10
 _ROUND = Decimal(5)
 _NO_REJECTED: frozenset[tuple[str, str]] = frozenset()
 
+_TELLING_MIN = 8
+"""So many movements that cannot be confused must be there to learn from how two sources date."""
+_AGREEING = 0.8
+
 # By days apart: how often such a pair is one movement.
 _ALIKE = tuple(map(Decimal, ("0.9995", "0.999", "0.995", "0.995", "0.95", "0.95")))
-_ALIKE_HABIT = tuple(map(Decimal, ("0.9995", "0.96", "0.90", "0.90", "0.80", "0.80")))
-_SOLE = tuple(map(Decimal, ("0.99", "0.985", "0.93", "0.90")))
-_UNLIKE = tuple(map(Decimal, ("0.90", "0.80", "0.60", "0.60")))
+_HABIT = tuple(map(Decimal, ("0.999",)))
+_HABIT_OF_NO_DAY = tuple(map(Decimal, ("0.30",)))
+_SOLE = tuple(map(Decimal, ("0.99", "0.985", "0.95", "0.90")))
+_UNLIKE = tuple(map(Decimal, ("0.60",)))
 _AT_THE_EDGE = Decimal("0.95")
 
 
@@ -48,6 +54,24 @@ class _Side:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Calendar:
+    """How the days of two sources relate, as learned from movements that cannot be confused."""
+
+    left_made: bool
+    right_made: bool
+    """Whether it is the day a movement was made that tells, and not the day it was booked."""
+    lag: int
+    """How many days later the right one dates."""
+    agrees: bool
+    """Nearly all follow this; else no day of a habit can be told from the next."""
+
+    def days_apart(self, row: Movement, other: Movement) -> int:
+        mine = row.made_on if self.left_made and row.made_on else row.date
+        their = other.made_on if self.right_made and other.made_on else other.date
+        return abs((their - mine).days - self.lag)
+
+
 def same_movements(
     stored: Iterable[Movement],
     incoming: Iterable[Movement],
@@ -66,10 +90,12 @@ def same_movements(
         return Pairs()
     lefts, rights = _by_amount(ours), _by_amount(theirs)
     known_to_differ = {frozenset(pair) for pair in rejected}
+    shared = sorted(lefts.keys() & rights.keys())
+    calendar = _learn((lefts[key], rights[key]) for key in shared)
     candidates = [
         pair
-        for key in lefts.keys() & rights.keys()
-        for pair in _candidates(lefts[key], rights[key])
+        for key in shared
+        for pair in _candidates(lefts[key], rights[key], calendar)
         if frozenset((pair.left, pair.right)) not in known_to_differ
     ]
     return pair_off(
@@ -89,22 +115,51 @@ def _by_amount(rows: Sequence[Movement]) -> dict[tuple[Decimal, str], _Side]:
     }
 
 
-def _candidates(left: _Side, right: _Side) -> Iterator[Pair]:
+def _learn(sides: Iterable[tuple[_Side, _Side]]) -> _Calendar | None:
+    """Find out how two sources date, from movements that are the only ones of their amount."""
+    hits: Counter[tuple[bool, bool, int]] = Counter()
+    count = 0
+    for left, right in sides:
+        for row in left.rows:
+            partners = right.near(row.date, SAME_MOVEMENT_DAYS)
+            if len(partners) != 1 or not _is_sole(row, left, right):
+                continue
+            other = partners[0]
+            count += 1
+            for made, their_made in product((False, True), repeat=2):
+                mine = row.made_on if made else row.date
+                their = other.made_on if their_made else other.date
+                if mine and their:
+                    hits[made, their_made, (their - mine).days] += 1
+    if count < _TELLING_MIN:
+        return None
+    # In doubt the days as they are: among equals the one with the least assumptions.
+    best = max(hits, key=lambda way: (hits[way], -sum(map(abs, way))))
+    return _Calendar(*best, agrees=hits[best] >= _AGREEING * count)
+
+
+def _candidates(left: _Side, right: _Side, calendar: _Calendar | None) -> Iterator[Pair]:
     for row in left.rows:
         for other in right.near(row.date, SAME_MOVEMENT_DAYS):
-            pair = _judge(row, other, left, right)
+            pair = _judge(row, other, left, right, calendar)
             if pair is not None:
                 yield pair
 
 
-def _judge(row: Movement, other: Movement, left: _Side, right: _Side) -> Pair | None:
+def _judge(
+    row: Movement, other: Movement, left: _Side, right: _Side, calendar: _Calendar | None
+) -> Pair | None:
     apart = days_apart(row, other)
+    if calendar and calendar.agrees:
+        apart = calendar.days_apart(row, other)
     alike = are_alike(row.text, other.text)
-    habit = alike and apart > 0 and (left.has_habit(row) or right.has_habit(other))
+    habit = alike and (left.has_habit(row) or right.has_habit(other))
     sole = not alike and _is_sole(row, left, right) and _is_sole(other, right, left)
-    if alike:
-        scale = _ALIKE_HABIT if habit else _ALIKE
-    else:
+    scale = _ALIKE
+    if habit:
+        is_even = _is_even(row, other, left, right)
+        scale = _HABIT if is_even and not (calendar and not calendar.agrees) else _HABIT_OF_NO_DAY
+    elif not alike:
         scale = _SOLE if sole and row.amount % _ROUND else _UNLIKE
     if apart >= len(scale):
         return None
@@ -129,6 +184,11 @@ def _is_sole(row: Movement, mine: _Side, theirs: _Side) -> bool:
     """Tell whether it is the only one of its amount for days, and has one partner at most."""
     days = SAME_MOVEMENT_DAYS
     return len(mine.near(row.date, days)) == 1 and len(theirs.near(row.date, days)) <= 1
+
+
+def _is_even(row: Movement, other: Movement, left: _Side, right: _Side) -> bool:
+    """Tell whether both sources tell a habit as often on its day."""
+    return len(left.near(row.date, 0)) == len(right.near(other.date, 0))
 
 
 def _tells_of(side: _Side, row: Movement) -> bool:

@@ -3,12 +3,14 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
 
 CERTAIN = Decimal("0.98")
 """Applied from here on; below, a person is asked. What was measured: `make matching`."""
+
+_EVEN_CHANCE = Decimal("0.50")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def pair_off(
         clear = set(_uncontested(free, lefts, rights))
         for pair in free:
             if pair not in clear:
-                state.possible.append(pair)
+                state.possible.append(_contested(pair))
             elif state.is_free(pair):
                 (state.certain if pair.is_certain else state.possible).append(pair)
                 state.close(pair)
@@ -106,6 +108,14 @@ def pair_off(
             if pair not in clear:
                 state.close(pair)
     return Pairs(tuple(state.certain), tuple(state.possible))
+
+
+def _contested(pair: Pair) -> Pair:
+    return replace(
+        pair,
+        confidence=min(pair.confidence, _EVEN_CHANCE),
+        reason=f"{pair.reason} Another one fits as well.",
+    )
 
 
 def _level(pair: Pair) -> tuple[Decimal, int]:

@@ -14,6 +14,7 @@ PENDING_DAYS = 14
 _MADE_DAYS = 1
 """How far the day that a posted row was made may be from the day of the pending one."""
 _HABIT_DAYS = 10
+_VISIT_DAYS = 6
 _TIP_MAX = Decimal("1.30")
 _DRIFT = Decimal("0.05")
 _ROUND = Decimal(5)
@@ -21,25 +22,32 @@ _HOLDS = frozenset(map(Decimal, (1, 50, 75, 100, 125, 150, 175, 200)))
 _HELD_MAX = Decimal(250)
 _TIPPED = ("FOOD_AND_DRINK", "PERSONAL_CARE", "TRANSPORTATION_TAXIS")
 _HELD = ("TRANSPORTATION_GAS", "TRAVEL_LODGING", "TRAVEL_RENTAL")
-_WORTH_ASKING = Decimal("0.60")
 
 
 @dataclass(frozen=True, slots=True)
 class _Tier:
+    """How often such a pair is one, by what else is known of it."""
+
+    made_then: Decimal
+    """It vanished in the update in which the other came, which was made on its day."""
     together: Decimal
-    """It vanished in the same update in which the other came."""
+    """The same, if nobody says when the other was made."""
     later: Decimal
-    """It vanished in another update, or is still there although it should be posted by now."""
+    """It vanished in another update, or is still there although it should be posted by now, and
+    the other was made on its day."""
     words: str
 
 
-_EQUAL = _Tier(Decimal("0.998"), Decimal("0.92"), "The same amount")
-_TIP = _Tier(Decimal("0.985"), Decimal("0.80"), "As much as with a tip")
-_HOLD = _Tier(Decimal("0.985"), Decimal("0.80"), "A round sum that was only held")
-_EXCHANGE = _Tier(Decimal("0.98"), Decimal("0.70"), "Nearly the same amount, as by another rate")
-_RENAMED = _Tier(Decimal("0.985"), Decimal("0.70"), "The same amount under another name")
-_SAME_DAY_MADE = Decimal("0.99")
-_UNSURE = Decimal("0.95")
+_EQUAL = _Tier(Decimal("0.999"), Decimal("0.998"), Decimal("0.99"), "The same amount")
+_TIP = _Tier(Decimal("0.999"), Decimal("0.99"), Decimal("0.90"), "As much as with a tip")
+_HOLD = _Tier(Decimal("0.999"), Decimal("0.99"), Decimal("0.90"), "A round sum that was only held")
+_EXCHANGE = _Tier(Decimal("0.99"), Decimal("0.90"), Decimal("0.80"), "Nearly the same amount")
+_RENAMED = _Tier(
+    Decimal("0.995"), Decimal("0.99"), Decimal("0.90"), "The same amount under another name"
+)
+_OTHERS_NEAR = Decimal("0.95")
+_NOTHING_SAYS = Decimal("0.45")
+"""Of an equal amount and name alone, without the moment and without the day."""
 
 
 def posted_of_pending(
@@ -98,15 +106,21 @@ def _judge(
     if tier is None or is_made_then is False:
         return None
     came_together = together is None or (new.id, old.id) in together
-    confidence = tier.together if came_together else tier.later
-    if tier is _EQUAL and is_made_then:
-        confidence = max(confidence, _SAME_DAY_MADE)
-    elif _is_habit(old, new, rows, tier):
-        confidence = min(confidence, _UNSURE)
-    if confidence < _WORTH_ASKING:
-        return None
+    confidence = _confidence(tier, is_made_then=bool(is_made_then), together=came_together)
+    if confidence is None or (not is_made_then and _others_near(old, new, rows, tier)):
+        if not came_together or confidence is None:
+            return None
+        confidence = min(confidence, _OTHERS_NEAR)
     days = (new.date - old.date).days
     return Pair(new.id, old.id, confidence, _reason(tier, days, together=came_together), days)
+
+
+def _confidence(tier: _Tier, *, is_made_then: bool, together: bool) -> Decimal | None:
+    if is_made_then:
+        return tier.made_then if together else tier.later
+    if together:
+        return tier.together
+    return _NOTHING_SAYS if tier is _EQUAL else None
 
 
 def _is_made_then(old: Movement, new: Movement) -> bool | None:
@@ -137,15 +151,14 @@ def _tier(old: Movement, new: Movement) -> _Tier | None:
     return _EXCHANGE if abs(ratio - 1) <= _DRIFT else None
 
 
-def _is_habit(old: Movement, new: Movement, rows: Sequence[Movement], tier: _Tier) -> bool:
-    """Tell whether others of about that amount and name are near, so that it may be one of them."""
-    slack = Decimal(0) if tier in (_EQUAL, _RENAMED) else abs(new.amount - old.amount)
+def _others_near(old: Movement, new: Movement, rows: Sequence[Movement], tier: _Tier) -> bool:
+    """Tell whether it may be another one: a habit, or a second visit in those days."""
+    is_equal = tier in (_EQUAL, _RENAMED)
     return any(
         row.id not in (old.id, new.id)
-        and abs((row.date - old.date).days) <= _HABIT_DAYS
         and row.currency == old.currency
-        and abs(row.amount - new.amount) <= slack
-        and (row.date, row.amount) != (old.date, old.amount)
+        and abs((row.date - old.date).days) <= (_HABIT_DAYS if is_equal else _VISIT_DAYS)
+        and (not is_equal or (row.amount == new.amount and row.date != old.date))
         and are_alike(row.text, new.text)
         for row in rows
     )

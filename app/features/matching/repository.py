@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -177,6 +177,20 @@ WHERE change.household_id = %(household_id)s AND change.change_set_id = %(change
   AND change.field = 'duplicate_of_id' AND change.transaction_id = told.transaction_id
 """
 
+_CLOSE_MOOT = text("""
+    UPDATE match_suggestions AS asked SET state = 'gone'
+    WHERE asked.household_id = :household_id AND asked.state = 'open'
+      AND asked.kind <> 'same_account'
+      AND EXISTS (
+          SELECT FROM transactions AS row
+          WHERE row.household_id = :household_id AND row.id IN (asked.left_id, asked.right_id)
+            AND (row.duplicate_of_id IS NOT NULL
+                 OR (row.removed_at IS NOT NULL
+                     AND (asked.kind <> 'pending_posted' OR row.id = asked.left_id)))
+      )
+""")
+_PAIR = ["household_id", "kind", "left_id", "right_id"]
+
 
 def driver(session: Session) -> psycopg.Connection:
     """Return the session's psycopg connection: the same transaction, without the ORM."""
@@ -308,17 +322,30 @@ def release(session: Session, household_id: UUID, transaction_id: UUID) -> bool:
 def insert_suggestions(
     session: Session, household_id: UUID, suggestions: Sequence[Mapping[str, object]]
 ) -> None:
-    """Store questions; what was asked before, in whatever state, is left as it is."""
+    """Store questions; what was answered stays answered, what was moot is open again."""
     if suggestions:
         values = [{"household_id": household_id, "id": uuid7(), **each} for each in suggestions]
-        session.execute(insert(MatchSuggestion).values(values).on_conflict_do_nothing())
+        statement = insert(MatchSuggestion).values(values)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=_PAIR,
+                set_={"state": statement.excluded.state},
+                where=MatchSuggestion.state == "gone",
+            )
+        )
+
+
+def close_moot(session: Session, household_id: UUID) -> None:
+    """Close questions whose rows are gone, or duplicates by now."""
+    session.execute(_CLOSE_MOOT, {"household_id": household_id})
 
 
 def decided_pairs(session: Session, household_id: UUID) -> set[tuple[UUID, UUID]]:
     """Return the pairs of which a person has said what they are."""
     rows = session.execute(
         select(MatchSuggestion.left_id, MatchSuggestion.right_id).where(
-            MatchSuggestion.household_id == household_id, MatchSuggestion.state != "open"
+            MatchSuggestion.household_id == household_id,
+            MatchSuggestion.state.in_(("merged", "rejected")),
         )
     )
     return {(left, right) for left, right in rows}
@@ -427,7 +454,7 @@ def upsert_decision(session: Session, household_id: UUID, values: Mapping[str, o
     )
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["household_id", "kind", "left_id", "right_id"],
+            index_elements=_PAIR,
             set_={name: values[name] for name in ("state", "decided_at", "decided_by")},
         )
     )

@@ -67,7 +67,10 @@ def match_changes(
         if key.source_account_id in days:
             span = by_account.get(key.account_id, days[key.source_account_id])
             by_account[key.account_id] = _joined([span, days[key.source_account_id]])
-    return count + work.match_told(by_account)
+    count += work.match_told(by_account)
+    if count or withdrawn:
+        repository.close_moot(session, household_id)
+    return count
 
 
 def _days_touched(changes: ChangeSet, keys: Mapping[str, SourceAccountKey]) -> dict[UUID, Days]:
