@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--lanes", type=int, default=2, help="processes at once")
+    parser.add_argument("--each-point", action="store_true", help="go on until each was reached")
     parser.add_argument("--no-write", action="store_true", help="leave the page as it is")
     arguments = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
@@ -38,7 +39,9 @@ def main() -> int:
         configure_logging()
         kills.prepare()
         print(f"seed {seed}, {arguments.kills:,} kills", flush=True)
-        tally = kills.chaos_in_lanes(seed, arguments.kills, arguments.lanes)
+        tally = kills.chaos_in_lanes(
+            seed, arguments.kills, arguments.lanes, each_point=arguments.each_point
+        )
     for violation in tally.violations:
         print(f"VIOLATION {violation}", file=sys.stderr)
     print(f"{tally.total:,} kills, {len(tally.violations)} violations, {tally.seconds:.1f} s")

@@ -352,25 +352,32 @@ def warm_up(checker: Checker) -> None:
     gc.freeze()
 
 
-def chaos(seed: int, kills: int, *, lane: int = 0, lanes: int = 1) -> Tally:
+def chaos(
+    seed: int, kills: int, *, lane: int = 0, lanes: int = 1, each_point: bool = False
+) -> Tally:
     """Kill workers until there were as many kills as wanted; stop at the first violation.
 
-    Each of several lanes lives in every so manyth world.
+    Each of several lanes lives in every so manyth world. With `each_point`, go on until somebody
+    was killed at each place.
     """
     tally, began = Tally(), time.monotonic()
     checker = Checker()
     worlds = (sync_world, import_world, link_world)
+
+    def is_enough() -> bool:
+        return tally.total >= kills and not (each_point and set(POINTS) - set(tally.kills))
+
     try:
         for number in itertools.count(lane, lanes):
             dice = random.Random(f"{seed}/{number}")
             [live] = dice.choices(worlds, (6, 3, 2))
             try:
                 with TemporaryDirectory() as folder:
-                    live(World(dice, checker, tally, Path(folder)), lambda: tally.total < kills)
+                    live(World(dice, checker, tally, Path(folder)), lambda: not is_enough())
             except AssertionError as error:
                 tally.violations.append(f"world {number} of seed {seed}: {error}")
             tally.worlds += 1
-            if tally.total >= kills or tally.violations:
+            if is_enough() or tally.violations:
                 break
     finally:
         checker.close()
@@ -378,7 +385,7 @@ def chaos(seed: int, kills: int, *, lane: int = 0, lanes: int = 1) -> Tally:
     return tally
 
 
-def chaos_in_lanes(seed: int, kills: int, lanes: int) -> Tally:
+def chaos_in_lanes(seed: int, kills: int, lanes: int, *, each_point: bool = False) -> Tally:
     """Do the same in several processes at once."""
     checker = Checker()
     warm_up(checker)
@@ -389,7 +396,7 @@ def chaos_in_lanes(seed: int, kills: int, lanes: int) -> Tally:
         pids = [
             start(
                 lambda lane=lane: files[lane].write_bytes(
-                    pickle.dumps(chaos(seed, share, lane=lane, lanes=lanes))
+                    pickle.dumps(chaos(seed, share, lane=lane, lanes=lanes, each_point=each_point))
                 )
             )
             for lane in range(lanes)

@@ -111,7 +111,7 @@ def release_lease(
         .values(
             lease_id=None,
             lease_until=None,
-            hinted_at=func.now(),
+            hinted_at=None,
             sync_wanted_by=func.coalesce(Item.sync_wanted_by, wanted_by),
         )
         .returning(Item.id)

@@ -88,6 +88,7 @@ def sync_item(
     with structlog.contextvars.bound_contextvars(
         trace_id=turn.run_id.hex, item_id=str(turn.item_id)
     ):
+        log.info("sync_run_started", trigger=turn.trigger)
         try:
             outcome, is_behind = _run(turn)
         finally:

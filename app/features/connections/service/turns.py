@@ -57,6 +57,7 @@ class TurnLostError(Exception):
 _held: dict[UUID, Turn] = {}
 """The turns of this process, by lease."""
 _lock = threading.Lock()
+_is_stopping = threading.Event()
 
 
 def begin(
@@ -66,6 +67,8 @@ def begin(
 
     With `if_due`, None also if the Item is not due: of a thousand hints, one or two are right.
     """
+    if _is_stopping.is_set():
+        return None  # the hint was for nothing, and the schedule gives another
     lease_id, run_id = uuid7(), uuid7()
     with household_transaction(household_id) as session:
         wanted_by, is_due = repository.who_wants_sync(session, household_id, item_id)
@@ -173,11 +176,12 @@ def lose(session: Session, turn: Turn) -> None:
 
 
 def give_back_all() -> None:
-    """Give back every turn of this process, because it is asked to stop.
+    """Give back every turn of this process and take no other, because it is asked to stop.
 
     A booking that is under way goes on to its commit: it holds the Item's row, so this waits for
     it and finds nothing to give back. A reading ends at its next page.
     """
+    _is_stopping.set()
     with _lock:
         turns = list(_held.values())
     for turn in turns:
