@@ -1,5 +1,7 @@
 """`fintech replay`: make the ledger again from the journal, and say where they differ."""
 
+from uuid import UUID
+
 import click
 
 from app.cli.proving import chosen, peak_megabytes
@@ -27,30 +29,35 @@ def command(*, household: str, verify: bool, is_applied: bool) -> None:
     Changes nothing, unless with --apply: then each household whose journal reads differently now,
     as after a better parser came, gets one change set that can be undone.
 
-    The exit status is 1 when anything differs, with --apply when anything is left.
+    The exit status is 1 when anything differs, with --apply when anything differs still.
     """
     if verify and is_applied:
         raise click.UsageError("--verify only compares; leave it out to --apply.")
     results = []
     for household_id, name in chosen(household):
         click.echo(f"Household {name} ({household_id})")
-        try:
-            found = proof.mend(household_id) if is_applied else proof.replay(household_id)
-        except AppError as error:
-            raise click.ClickException(error.message) from None
+        if is_applied:
+            _mend(household_id)
+        found = proof.replay(household_id)
         _print(found)
         results.append(found)
     _print_cost(results)
-    if any(_is_left(found) for found in results):
+    if not all(found.is_same for found in results):
         raise SystemExit(1)
 
 
-def _is_left(found: Replay) -> bool:
-    """Tell whether something differs still."""
-    if found.mended is None:
-        return not found.is_same
-    is_mended = found.mended.added + found.mended.modified + found.mended.removed
-    return bool(found.totals or found.standing) or is_mended < sum(found.counts.values())
+def _mend(household_id: UUID) -> None:
+    try:
+        found = proof.mend(household_id)
+    except AppError as error:
+        raise click.ClickException(error.message) from None
+    _print(found)
+    if found.mended is not None:
+        done = found.mended
+        click.echo(
+            f"  Written: {done.added} new, {done.modified} changed, {done.removed} removed. "
+            "History has it as one change, which can be undone."
+        )
 
 
 def _print(found: Replay) -> None:
@@ -66,12 +73,6 @@ def _print(found: Replay) -> None:
         click.echo(f"  {sentence}")
     if found.is_same:
         click.echo("  The journal and the ledger tell the same.")
-    elif found.mended is not None:
-        done = found.mended
-        click.echo(
-            f"  Written: {done.added} new, {done.modified} changed, {done.removed} removed. "
-            "History has it as one change, which can be undone."
-        )
 
 
 def _row_in_words(difference: Difference) -> str:

@@ -79,8 +79,8 @@ def replay(household_id: UUID) -> Replay:
 def mend(household_id: UUID) -> Replay:
     """Write what the journal says now where the ledger says otherwise, as one change set.
 
-    Nobody else writes to the household's ledger meanwhile. What people decided, totals, balances
-    and holdings are left as they are.
+    Nobody else writes to the household's ledger meanwhile. Totals are made anew from the rows.
+    What people decided, balances and holdings are left as they are.
 
     Raises:
         ConflictError: Something in the journal cannot be read, so that nothing is certain.
@@ -90,7 +90,10 @@ def mend(household_id: UUID) -> Replay:
         found = _replay(session, household_id)
         if found.unreadable:
             raise ConflictError(found.unreadable[0])
-        return replace(found, mended=_mend(session, household_id) if found.counts else None)
+        mended = _mend(session, household_id) if found.counts else None
+        if mended or found.totals:
+            shadow.rebuild_totals(session, household_id)
+        return replace(found, mended=mended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -433,6 +433,29 @@ def keys_to_remove(session: Session, household_id: UUID) -> Sequence[tuple[UUID,
         return [(row[0], row[1], row[2]) for row in rows]
 
 
+# Deleting and inserting days keeps the months; what was wrong in the months goes with them.
+_REBUILD_TOTALS = (
+    "DELETE FROM daily_totals WHERE household_id = %(household_id)s",
+    "DELETE FROM monthly_totals WHERE household_id = %(household_id)s",
+    """
+    INSERT INTO daily_totals (household_id, date, account_id, category_id, currency, pending,
+                              money_in, money_out, count)
+    SELECT household_id, date, account_id,
+           coalesce(category_id, '00000000-0000-0000-0000-000000000000'), currency, pending,
+           sum(greatest(amount, 0)), sum(least(amount, 0)), count(*)
+    FROM transactions WHERE household_id = %(household_id)s AND is_live
+    GROUP BY 1, 2, 3, 4, 5, 6
+    """,
+)
+
+
+def rebuild_totals(session: Session, household_id: UUID) -> None:
+    """Make the totals of days and months anew from the ledger's rows."""
+    with driver(session).cursor() as cursor:
+        for statement in _REBUILD_TOTALS:
+            cursor.execute(statement.encode(), {"household_id": household_id})
+
+
 class Speaking(NamedTuple):
     """A change set in which a source speaks."""
 

@@ -5,8 +5,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from app.features.changes import service as changes
+from app.features.connections.service import sync
+from app.features.history.service import undo as undoing
 from app.features.proof import service as proof
+from app.providers import registry
 from app.providers.plaid import mapping
+from app.simulator.stream import Removed
 from tests.database import digest
 from tests.features.connections.bank import query
 from tests.features.proof import ledgers
@@ -148,8 +153,17 @@ def test_mending_brings_back_what_was_lost_and_takes_away_what_was_invented(hous
     mended = proof.mend(household_id).mended
 
     assert (mended.added, mended.modified, mended.removed) == (1, 1, 1)
-    assert proof.replay(household_id).counts == {}
+    assert proof.replay(household_id).is_same
     assert ledgers.amount_of(household_id, "t2") == -3
+
+
+@pytest.mark.parametrize("table", ["daily_totals", "monthly_totals"])
+def test_mending_makes_totals_anew(household_id, table):
+    break_it(household_id, f"DELETE FROM {table} WHERE household_id = :household_id")
+
+    assert proof.mend(household_id).mended is None
+
+    assert proof.replay(household_id).is_same
 
 
 def test_one_household_is_not_compared_with_another(household_id, cleo):
@@ -169,3 +183,50 @@ def test_rows_without_a_journal_are_invented(ada):
         )
 
     assert set(proof.replay(ada.household_id).counts) == {"invented"}
+
+
+def test_mending_can_be_undone_and_redone(ada, household_id, monkeypatch):
+    plain = mapping.transaction_record
+    monkeypatch.setattr(
+        mapping, "transaction_record", lambda row: replace(plain(row), description="better")
+    )
+    proof.mend(household_id)
+    [(change_set_id,)] = query(
+        household_id, "SELECT id FROM change_sets ORDER BY sequence DESC LIMIT 1"
+    )
+
+    undoing.undo(household_id, ada.user_id, change_set_id)
+    assert proof.replay(household_id).counts == {"changed": 5}
+
+    undoing.redo(household_id, ada.user_id, change_set_id)
+    assert proof.replay(household_id).is_same
+
+
+def test_duplicates_and_their_stand_ins_are_part_of_the_fold(ada, monkeypatch):
+    bank = ledgers.fill(ada)
+    with ada.session() as session:
+        changes.open_change_set(session, ada.household_id, kind="match")
+        session.execute(
+            text(
+                "UPDATE transactions SET duplicate_of_id ="
+                " (SELECT id FROM transactions WHERE source_id = 't2') WHERE source_id = 't3'"
+            )
+        )
+    assert proof.replay(ada.household_id).is_same
+
+    bank.stream.apply(Removed("t2"))
+    [(item_id,)] = query(ada.household_id, "SELECT id FROM items")
+    monkeypatch.setitem(registry._providers, "plaid", bank)
+    sync.sync_item(ada.household_id, item_id, "button")
+    assert query(ada.household_id, "SELECT source_id FROM transactions WHERE stands_in") == [
+        ("t3",)
+    ]
+    assert proof.replay(ada.household_id).is_same
+
+    break_it(
+        ada.household_id,
+        "UPDATE transactions SET stands_in = false WHERE household_id = :household_id"
+        " AND source_id = 't3'",
+    )
+    [difference] = proof.replay(ada.household_id).differences
+    assert (difference.field, difference.ledger, difference.told) == ("stands_in", "false", "true")
