@@ -115,6 +115,8 @@ def tie_out(anchors: Sequence[Anchor], quiet: Sequence[Span] = ()) -> Verdict:
     """
     if not anchors:
         return Verdict(UNPROVEN)
+    # The same balance of the same day, stated again, is no second witness.
+    anchors = list({(each.source, each.day, each.stated): each for each in anchors}.values())
     treatments = _treatments(anchors)
     opening = _opening(anchors, treatments)
     days = tuple(_check(each, opening, treatments[each.source]) for each in anchors)

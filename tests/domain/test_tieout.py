@@ -126,6 +126,12 @@ def _broken(right, victim, how):
     return [*others, Row(victim.id, **changed)], 2 * victim.amount
 
 
+def test_the_same_balance_of_the_same_day_is_no_second_witness():
+    rows = [row(1, "5")]
+    assert tie_out([anchor(3, 100, rows), anchor(3, 100, rows, at=200)]).state == UNPROVEN
+    assert tie_out([anchor(3, 100, rows), anchor(3, 100, rows, source=FILE)]).state == TIED
+
+
 def test_one_stated_balance_proves_nothing():
     assert tie_out([]).state == UNPROVEN
     assert tie_out([anchor(3, 100, [row(1, "5")])]).state == UNPROVEN

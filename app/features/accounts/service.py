@@ -13,7 +13,7 @@ from app.core.errors import NotFoundError
 from app.core.ids import uuid7
 from app.domain.records import ACCOUNT_KINDS, AccountRecord, BalanceRecord, HoldingRecord
 from app.features.accounts import repository
-from app.models import SourceAccount, TieOut
+from app.models import BalanceAnchor, SourceAccount, TieOut
 
 ACCOUNTS_MAX = 1_000
 NAME_CHARACTERS_MAX = 200
@@ -203,8 +203,7 @@ def note_balance(
         return
     as_of = _instant(balance.as_of)
     last = repository.last_anchor_of_day(session, household_id, source_account_id, as_of)
-    stated = (balance.current, balance.available, balance.currency)
-    if last is not None and (last.current, last.available, last.currency) == stated:
+    if last is not None and _says(last, balance):
         return
     repository.insert_anchor(
         session,
@@ -219,6 +218,12 @@ def note_balance(
             "journal_page_id": journal_page_id,
         },
     )
+
+
+def _says(known: BalanceAnchor, balance: BalanceRecord) -> bool:
+    """Tell whether a stored balance says all that a stated one does."""
+    same = (known.current, known.currency) == (balance.current, balance.currency)
+    return same and balance.available in (None, known.available)
 
 
 @dataclass(frozen=True, slots=True)

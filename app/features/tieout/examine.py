@@ -180,18 +180,20 @@ def _by_totals(
     has_rows = any(account_id == account.id for account_id, _ in sums) or any(
         each.pending for each in balances
     )
-    return Examined(account.id, currency, verdict, _reason(account.kind, anchors, has_rows))
+    return Examined(
+        account.id, currency, verdict, _reason(account.kind, verdict, has_rows=has_rows)
+    )
 
 
-def _reason(kind: str, anchors: Sequence[Anchor], has_rows: bool) -> str | None:  # noqa: FBT001
+def _reason(kind: str, verdict: Verdict, *, has_rows: bool) -> str | None:
     """Return why nothing can be proven, or None."""
     if kind == "investment":
         return "value"
-    if not anchors:
+    if not verdict.days:
         return "no_balance"
     if not has_rows:
         return "no_rows"
-    return "one_balance" if len(anchors) == 1 else None
+    return "one_balance" if verdict.state == UNPROVEN else None
 
 
 def _anchor(balance: StatedBalance, sums: Sums) -> Anchor:
@@ -226,8 +228,10 @@ def _by_rows(
         for each in (day.anchor for day in verdict.days)
     ]  # fmt: skip
     own = sums.get((examined.account_id, examined.currency), Sums([], {}))
-    examined = replace(examined, verdict=tie_out(anchors, own.quiet))
-    if examined.verdict.state != GAP:
+    verdict = tie_out(anchors, own.quiet)
+    reason = "one_balance" if verdict.state == UNPROVEN else None
+    examined = replace(examined, verdict=verdict, reason=reason)
+    if verdict.state != GAP:
         return examined
     since = examined.verdict.tied.anchor.id if examined.verdict.tied else near[0].id
     return replace(

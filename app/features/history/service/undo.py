@@ -16,6 +16,7 @@ from app.features.history.repository import plan, sets
 from app.features.history.repository.plan import Effect, Held
 from app.features.history.service import around, fold
 from app.features.imports.service import book as booking
+from app.features.tieout import service as tieout
 from app.models import ChangeSet
 
 log = structlog.get_logger(__name__)
@@ -181,6 +182,7 @@ def _write(
     session.flush()
     remembered = around.follow(session, household_id, target, undo_id)
     changes.count(session, household_id, turned_by, counts | remembered)
+    tieout.refresh_all(session, household_id)
     jobs.after_commit(session, lambda: _announce(household_id, target.id, verb, counts))
 
 
