@@ -75,7 +75,7 @@ class RequestEdge:
         started = time.perf_counter()
         if scope["method"] == "HEAD":
             # What watches a server asks so; the server keeps the body of the answer back.
-            scope = scope | {"method": "GET"}
+            scope = {**scope, "method": "GET"}
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
