@@ -66,7 +66,7 @@ def test_XB1_a_database_that_stops_at_once_costs_nothing_but_time(installation, 
     installation.postgres.start()
 
     until(lambda: status_of(url)[0] == 200, 30, "the web recovers without a restart")
-    until(lambda: count(household_id, UNFINISHED) == 0, 90, "all syncs are done")
+    until(lambda: count(household_id, UNFINISHED) == 0, 150, "all syncs are done")
     check_exact(household_id, tokens)
 
 
@@ -120,7 +120,7 @@ def test_XP8_XP9_poison_is_set_aside_after_three_deaths_and_a_hundred_others_fin
             installation.worker()  # as an orchestrator does
         return count(household_id, UNFINISHED) == 0
 
-    until(is_over, 150, "the others are done and poison is set aside")
+    until(is_over, 240, "the others are done and poison is set aside")
 
     parked = [name for (name,) in query(household_id, PARKED)]
     assert [name.partition("-")[0] for name in parked] == list(poisons)
