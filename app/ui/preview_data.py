@@ -28,6 +28,7 @@ from app.ui.views.imports import (
     StartView,
 )
 from app.ui.views.transactions import (
+    ChangeGroup,
     Chip,
     CurrencyTotals,
     Day,
@@ -170,7 +171,11 @@ def detail(transaction_id: str, *, saved: bool = False) -> TransactionDetail | N
         bank_text=row.description,
         authorized_date=row.date - dt.timedelta(days=1),
         sources=(
-            FieldSource("Category", row.category or "none", "Rule", is_effective=True),
+            FieldSource("Date", row.date.isoformat(), "Bank", is_effective=True, at=_ago(hours=3)),
+            FieldSource(
+                "Category", row.category or "none", "Rule", is_effective=True, at=_ago(days=2),
+                reason="the name contains “market”", confidence=Decimal("0.97"),
+            ),
             FieldSource("Category", "General merchandise", "Bank"),
             FieldSource("Name", row.name, "Bank", is_effective=True),
         ),
@@ -188,9 +193,24 @@ def detail(transaction_id: str, *, saved: bool = False) -> TransactionDetail | N
         source_name="Plaid",
         source_id="lPNjeW1nR6CDn5okmGQ6hEpMo4lLNoSrzqDje",
         changes=(
-            FieldChangeRow(
-                _ago(days=2), "Category", "General merchandise", "Groceries", "Rule",
-                "the name contains “market”",
+            ChangeGroup(
+                "/history/2",
+                _ago(days=2),
+                "Rule",
+                (
+                    FieldChangeRow(
+                        "Category", "General merchandise", "Groceries",
+                        "the name contains “market”", Decimal("0.97"),
+                    ),
+                ),
+                can_undo=True,
+            ),
+            ChangeGroup(
+                "/history/1",
+                _ago(days=3),
+                "You",
+                (FieldChangeRow("Note", "", "ask the shop"),),
+                is_undone=True,
             ),
         ),
         saved=saved,

@@ -59,6 +59,8 @@ class PageContext:
     flashes: tuple[Flash, ...] = ()
     alerts: int = 0
     """How many connections need the user; shown beside Connections."""
+    questions: int = 0
+    """How many possible duplicates wait for the user; without any, nothing leads to them."""
     live: bool = True
     """Whether the page listens to /events."""
 
@@ -79,6 +81,7 @@ NAVIGATION = (
     NavigationEntry("transactions", "Transactions", "/transactions", "receipt-text", "t"),
     NavigationEntry("connections", "Connections", "/connections", "plug", "c"),
     NavigationEntry("imports", "Import", "/imports", "upload", "i"),
+    NavigationEntry("history", "History", "/history", "clock", "h"),
 )
 
 

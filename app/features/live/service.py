@@ -120,8 +120,10 @@ def messages_of(event: Event) -> list[Message]:
             return sync + accounts + (rows if changed else [])
         case "tie_out_changed":
             return accounts
-        case "import_booked" | "import_undone":
+        case "import_booked" | "change_set_undone" | "change_set_redone":
             return accounts + rows
+        case "transactions_edited":
+            return rows
         case "live_lost" | "live_back":
             return [{"name": str(event["kind"]).replace("_", "-")}]
         case _:

@@ -1,6 +1,7 @@
 """/api/v1/transactions: list with filters, analytics, one transaction, edit."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.pagination import PAGE_SIZE, PAGE_SIZE_MAX, decode_key
 from app.domain import filters
 from app.domain.filters import FilterError, TransactionFilter
 from app.features.transactions import service
+from app.features.transactions.edits import ROWS_MAX
 from app.features.transactions.service import Detail, Edit
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
 
@@ -31,6 +33,28 @@ class EditBody(BaseModel):
     counterparty: Annotated[str | None, Field(max_length=200)] = None
     note: Annotated[str | None, Field(max_length=2_000)] = None
     reviewed: bool | None = None
+
+    def edit(self, expected: Mapping[str, object] | None = None) -> Edit:
+        """Return what the service takes."""
+        names = ("category_id", "counterparty", "note", "reviewed")
+        given = frozenset(self.model_fields_set) & frozenset(names)
+        values = {name: getattr(self, name) for name in names}
+        return Edit(given=given, expected=expected or {}, **values)
+
+
+class SingleEditBody(EditBody):
+    """One decision, unless somebody decided otherwise meanwhile."""
+
+    expected: EditBody | None = None
+    """The user's own values as the caller knows them: where one has changed, 409."""
+
+
+class BulkEditBody(EditBody):
+    """One decision for many transactions: for those of `ids`, or for all of the filter."""
+
+    ids: Annotated[list[UUID] | None, Field(max_length=ROWS_MAX)] = None
+    all: bool = False
+    """All that the filter in the query lets through; without a filter, the whole ledger."""
 
 
 class TransactionOut(BaseModel):
@@ -109,6 +133,25 @@ def list_transactions(
     )
 
 
+@router.patch("/", openapi_extra=_FILTER_PARAMETERS)
+def edit_transactions(
+    request: Request, body: BulkEditBody, session: HouseholdSession, current: CurrentEditor
+) -> JsonResponse:
+    """Store one decision of many transactions, as one change set that can be undone."""
+    if (body.ids is None) == (not body.all):
+        raise InvalidInputError("Name transactions in `ids`, or say `all`.", field="ids")
+    chosen = read_filter(request) if body.ids is None else body.ids
+    edited = service.edit_transactions(
+        session, current.household_id, current.user_id, chosen, body.edit()
+    )
+    return JsonResponse(
+        {
+            "change_set_id": edited.change_set_id if edited else None,
+            "transactions": edited.transactions if edited else 0,
+        }
+    )
+
+
 @router.get("/totals", openapi_extra=_FILTER_PARAMETERS)
 def get_totals(request: Request, session: HouseholdSession, current: CurrentUser) -> JsonResponse:
     """Return the sums of what the filter lets through, per currency."""
@@ -155,12 +198,12 @@ def get_transaction(
 
 @router.put("/{transaction_id}")
 def edit_transaction(
-    transaction_id: UUID, body: EditBody, session: HouseholdSession, current: CurrentEditor
+    transaction_id: UUID, body: SingleEditBody, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
     """Store what the user decides; the source's own values stay beside it."""
-    edit = Edit(given=frozenset(body.model_fields_set), **body.model_dump())
+    expected = body.expected.model_dump(exclude_unset=True) if body.expected else None
+    edit = body.edit(expected)
     service.edit_transaction(session, current.household_id, current.user_id, transaction_id, edit)
-    session.expire_all()
     return JsonResponse(
         _detail(service.get_transaction(session, current.household_id, transaction_id))
     )

@@ -1,24 +1,31 @@
 """What the drawer shows of one transaction: who said what, what changed, what the bank wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Protocol
 from uuid import UUID
 
 from app.core.errors import AppError
 from app.domain.money import Money
+from app.features.transactions import repository
 from app.features.transactions.service import Change, Detail
 from app.features.transactions.views import UNCATEGORISED, Names
 from app.models import Transaction
 from app.ui.views.transactions import (
+    ChangeGroup,
     FieldChangeRow,
     FieldSource,
+    Telling,
     TransactionDetail,
     TransactionRow,
 )
 
+SOMEBODY = "Somebody of your household"
 SAID_MAX = 200
 """Keys shown of what a source said."""
 VALUE_CHARACTERS_MAX = 500
+HIDDEN_FIELDS = ("journal_page_id", "pending_source_id")
+"""Of the history: book-keeping that says nothing to people."""
 _LABELS = {
     "source_id": "Their id",
     "date": "Date",
@@ -32,11 +39,17 @@ _LABELS = {
     "category": "Category",
     "note": "Note",
     "reviewed_at": "Reviewed",
-    "removed_at": "Withdrawn",
+    "removed_at": "Removed",
+    "duplicate_of_id": "Duplicate",
 }
 _OWNERS = {"_source": "Bank", "_enriched": "Model", "_user": "You"}
-_SPEAKERS = {"sync": "Bank", "import": "File"}
+_SPEAKERS = {
+    "sync": "Bank", "import": "File", "match": "Matching", "replay": "Journal, read again",
+    "undo": "Undone", "redo": "Redone",
+}  # fmt: skip
+_TOLD_BY = {"plaid": "Plaid", "ofx": "OFX file", "csv": "CSV file"}
 _SOURCES = {"plaid": "Plaid", "file": "A file"}
+_ONLY_SOURCE = ("date", "amount", "description", "pending")
 
 
 class Typed(Protocol):
@@ -53,6 +66,7 @@ def detail_view(
     *,
     reader_id: UUID,
     saved: bool = False,
+    undo_id: UUID | None = None,
     typed: Typed | None = None,
     error: AppError | None = None,
 ) -> TransactionDetail:
@@ -62,7 +76,7 @@ def detail_view(
     from_source = row.category_enriched or row.category_source
     errors = {(error.field or "note").removesuffix("_id"): error.message} if error else {}
     return TransactionDetail(
-        row=_row(row, names, typed),
+        row=_row(row, names),
         account_url=f"/transactions?account={row.account_id}",
         institution_name=(account.institution_name if account else "") or "",
         counterparty=typed.counterparty if typed else row.counterparty_user or "",
@@ -72,20 +86,56 @@ def detail_view(
         categories=names.category_options,
         bank_text=row.description,
         authorized_date=row.authorized_date,
-        sources=tuple(_sources(row, names)),
+        note=typed.note if typed else row.note or "",
+        seen={
+            "counterparty": row.counterparty_user or "",
+            "category": _text(row.category_user),
+            "note": row.note or "",
+        },
+        sources=tuple(_sources(detail, names, reader_id)),
         bank_said=_flat(detail.said_by_source),
         journal_reference=f"{detail.journal_sequence + 1} · {detail.journal_sha256.hex()[:10]}",
         journal_received_at=detail.received_at,
         source_name=_SOURCES.get(detail.journal_kind.partition(".")[0], detail.journal_kind),
         source_id=row.source_id,
-        changes=tuple(_change(each, names, row.currency, reader_id) for each in detail.history),
+        changes=tuple(_groups(detail.history, names, row.currency, reader_id)),
         errors=errors,
         saved=saved,
-        is_removed=row.removed_at is not None,
+        undo_url=f"/history/{undo_id}" if undo_id else "",
+        removed_words=_removed_words(detail),
+        tellings=tuple(map(_telling, detail.tellings)),
+        take_apart_url=_take_apart_url(row.id) if row.duplicate_of_id else "",
+        stands_in=row.duplicate_of_id is not None and row.is_live,
     )
 
 
-def _row(row: Transaction, names: Names, typed: Typed | None) -> TransactionRow:
+def _telling(each: repository.Telling) -> Telling:
+    source = _TOLD_BY.get(each.source, each.source.upper())
+    state = "counts" if each.is_live else "withdrawn" if each.is_removed else "kept, not counted"
+    return Telling(
+        url=f"/transactions/{each.id}",
+        told_by=f"{source} · {each.institution}" if each.institution else source,
+        date=each.date,
+        amount=Money(each.amount, each.currency),
+        take_apart_url=_take_apart_url(each.id) if each.is_duplicate else "",
+        state=state,
+    )
+
+
+def _take_apart_url(transaction_id: UUID) -> str:
+    return f"/transactions/{transaction_id}/take-apart"
+
+
+def _removed_words(detail: Detail) -> str:
+    if detail.transaction.removed_at is None:
+        return ""
+    last = next((each for each in detail.history if each.field == "removed_at"), None)
+    if last is not None and last.kind in ("undo", "redo"):
+        return "What brought this transaction was undone. It is kept here, and counts nowhere."
+    return "The bank withdrew this transaction. It is kept here, and counts nowhere."
+
+
+def _row(row: Transaction, names: Names) -> TransactionRow:
     name = row.counterparty or row.description
     says_more = row.description.casefold() != name.casefold()
     return TransactionRow(
@@ -97,44 +147,106 @@ def _row(row: Transaction, names: Names, typed: Typed | None) -> TransactionRow:
         account_name=names.account(row.account_id),
         amount=Money(row.amount, row.currency),
         pending=row.pending,
-        note=typed.note if typed else row.note or "",
+        note=row.note or "",
     )
 
 
-def _sources(row: Transaction, names: Names) -> Iterator[FieldSource]:
-    """Yield what each said of the fields that more than the bank may speak of."""
-    counterparty = (row.counterparty_user, row.counterparty_enriched, row.counterparty_source)
-    category = (row.category_user, row.category_enriched, row.category_source)
-    said_by = ("You", "Model", "Bank")
-    for label, values in (("Name", counterparty), ("Category", category)):
-        effective = next((value for value in values if value is not None), None)
-        is_told = False
-        for value, speaker in zip(values, said_by, strict=True):
-            if value is None:
-                continue
-            words = names.category(value) or "Deleted" if isinstance(value, UUID) else value
-            yield FieldSource(label, words, speaker, not is_told and value == effective)
-            is_told = True
-    if row.note:
-        yield FieldSource("Note", row.note, "You", is_effective=True)
+def _sources(detail: Detail, names: Names, reader_id: UUID) -> Iterator[FieldSource]:
+    """Yield what each said of each field, who was heard, and since when it is so."""
+    row = detail.transaction
+    source = "File" if detail.journal_kind.startswith("file.") else "Bank"
+    for name in _ONLY_SOURCE:
+        value = words(name, _plain(getattr(row, name)), names, row.currency)
+        yield FieldSource(_LABELS[name], value, source, is_effective=True, at=detail.received_at)
+    for name in ("counterparty", "category"):
+        columns = [f"{name}_user", f"{name}_enriched", f"{name}_source"]
+        told = [column for column in columns if getattr(row, column) is not None]
+        for column in told:
+            value = words(name, _plain(getattr(row, column)), names, row.currency)
+            yield _told(detail, column, value, source, reader_id, is_effective=column == told[0])
+    for column in ("note", "reviewed_at"):
+        if getattr(row, column):
+            value = words(column, _plain(getattr(row, column)), names, row.currency)
+            yield _told(detail, column, value, source, reader_id, is_effective=True)
 
 
-def _change(change: Change, names: Names, currency: str, reader_id: UUID) -> FieldChangeRow:
-    suffix = next((each for each in _OWNERS if change.field.endswith(each)), "")
-    name = change.field.removesuffix(suffix) if suffix else change.field
-    said_by = _SPEAKERS.get(change.kind, "")
-    if change.kind == "edit":
-        said_by = "You" if change.actor_user_id == reader_id else "Somebody of your household"
+def _told(  # private
+    detail: Detail, column: str, value: str, source: str, reader_id: UUID, *, is_effective: bool
+) -> FieldSource:
+    """Return a value with what its last change in force says of it."""
+    label = label_of(column)
+    if column.endswith("_source"):
+        return FieldSource(label, value, source, is_effective=is_effective, at=detail.received_at)
+    last = next((c for c in detail.history if c.field == column and c.is_in_force), None)
+    said_by = "Model" if column.endswith("_enriched") else "You"
+    if last is None:
+        return FieldSource(label, value, said_by, is_effective=is_effective)
+    if said_by == "You" and last.actor_user_id != reader_id:
+        said_by = SOMEBODY
+    return FieldSource(
+        label,
+        value,
+        said_by,
+        is_effective=is_effective,
+        at=last.at,
+        reason=last.reason or "",
+        confidence=last.confidence,
+    )
+
+
+def _groups(
+    history: Sequence[Change], names: Names, currency: str, reader_id: UUID
+) -> Iterator[ChangeGroup]:
+    """Yield the history by change set, newest first."""
+    shown = [
+        each for each in history if each.field not in HIDDEN_FIELDS and each.before != each.after
+    ]
+    for change_set_id, members in groupby(shown, key=lambda each: each.change_set_id):
+        changes = list(members)
+        first = changes[0]
+        said_by = _SPEAKERS.get(first.kind, first.kind.capitalize())
+        if first.kind == "edit":
+            said_by = "You" if first.actor_user_id == reader_id else SOMEBODY
+        yield ChangeGroup(
+            url=f"/history/{change_set_id}",
+            at=first.at,
+            said_by=said_by,
+            is_undone=first.is_undone,
+            can_undo=first.is_in_force and first.kind not in ("undo", "redo"),
+            changes=tuple(change_row(each, names, currency) for each in changes),
+        )
+
+
+def change_row(change: Change, names: Names, currency: str) -> FieldChangeRow:
+    """Return one field's change as people read it."""
+    name = _name_of(change.field)
     return FieldChangeRow(
-        at=change.at,
-        label=_LABELS.get(name, name.replace("_", " ").capitalize()),
-        before=_words(name, change.before, names, currency),
-        after=_words(name, change.after, names, currency),
-        said_by=said_by or change.kind.capitalize(),
+        label=label_of(change.field),
+        before=words(name, change.before, names, currency),
+        after=words(name, change.after, names, currency),
+        reason=change.reason or "",
+        confidence=change.confidence,
     )
 
 
-def _words(name: str, value: str | None, names: Names, currency: str) -> str:
+def label_of(field: str) -> str:
+    """Return what people call a column."""
+    name = _name_of(field)
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def _name_of(field: str) -> str:
+    suffix = next((each for each in _OWNERS if field.endswith(each)), "")
+    return field.removesuffix(suffix) if suffix else field
+
+
+def _plain(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value is None else str(value)
+
+
+def words(name: str, value: str | None, names: Names, currency: str) -> str:
     """Return a stored value as people read it; "" for none."""
     if value is None:
         return UNCATEGORISED if name == "category" else ""
@@ -146,7 +258,7 @@ def _words(name: str, value: str | None, names: Names, currency: str) -> str:
         case "amount":
             whole, _, fraction = value.partition(".")
             return f"{whole}.{fraction.rstrip('0').ljust(2, '0')} {currency}"
-        case "reviewed_at" | "removed_at":
+        case "reviewed_at" | "removed_at" | "duplicate_of_id":
             return "Yes"
         case _:
             return value[:VALUE_CHARACTERS_MAX]

@@ -5,18 +5,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
-from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core.errors import AppError, InvalidInputError
+from app.core.errors import AppError, ConflictError, InvalidInputError
 from app.core.pagination import PAGE_SIZE, PageKey, decode_key
 from app.features.accounts import service as accounts
 from app.features.categories import service as categories
-from app.features.transactions import query, service, views
+from app.features.transactions import forms, query, service, views
 from app.features.transactions.detail import detail_view
+from app.features.transactions.forms import BulkForm, EditForm
 from app.features.transactions.query import ListQuery
-from app.features.transactions.service import Edit, TransactionPage
+from app.features.transactions.service import Edited, TransactionPage
 from app.features.transactions.views import Names
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession, SignedIn
 from app.ui import flashes
@@ -26,15 +26,6 @@ router = APIRouter(include_in_schema=False)
 
 _SEE_OTHER = 303
 _UNPROCESSABLE = 422
-_GIVEN = frozenset({"counterparty", "category_id", "note"})
-
-
-class EditForm(BaseModel):
-    """The drawer's form; an empty field takes the user's own decision back."""
-
-    counterparty: str = Field("", max_length=1_000)
-    category: str = Field("", max_length=100)
-    note: str = Field("", max_length=20_000)
 
 
 @router.get("/transactions")
@@ -76,6 +67,31 @@ def show_transaction(
     return _detail(request, session, current, transaction_id)
 
 
+@router.post("/transactions/edit")
+def edit_transactions(
+    request: Request,
+    session: HouseholdSession,
+    current: CurrentEditor,
+    form: Annotated[BulkForm, Form()],
+) -> Response:
+    """Store one decision of the chosen transactions, or of all that the filter lets through."""
+    asked = query.read(request.query_params.multi_items())
+    names = _names(session, current.household_id)
+    if form.all and asked.has_errors:
+        raise InvalidInputError("This filter cannot be read.")
+    edited = service.edit_transactions(
+        session,
+        current.household_id,
+        current.user_id,
+        names.expand(asked.wanted) if form.all else form.ids,
+        forms.bulk_edit_of(form),
+    )
+    if not is_fragment_request(request):
+        words = f"{edited.transactions:,} changed." if edited else "Nothing was changed."
+        return flashes.add(RedirectResponse(query.url(asked.wanted), _SEE_OTHER), words)
+    return _list(request, session, current, asked, names, after=None, edited=edited)
+
+
 @router.post("/transactions/{transaction_id}")
 def edit_transaction(
     request: Request,
@@ -86,14 +102,13 @@ def edit_transaction(
 ) -> Response:
     """Store what the user decides; the bank's own values stay beside it."""
     try:
-        service.edit_transaction(
-            session, current.household_id, current.user_id, transaction_id, _edit(form)
+        undo_id = service.edit_transaction(
+            session, current.household_id, current.user_id, transaction_id, forms.edit_of(form)
         )
-    except InvalidInputError as error:
+    except (InvalidInputError, ConflictError) as error:
         return _detail(request, session, current, transaction_id, typed=form, error=error)
-    session.expire_all()  # the effective values are computed by the database
     if is_fragment_request(request):
-        return _detail(request, session, current, transaction_id, saved=True)
+        return _detail(request, session, current, transaction_id, saved=True, undo_id=undo_id)
     return flashes.add(RedirectResponse(f"/transactions/{transaction_id}", _SEE_OTHER), "Saved.")
 
 
@@ -106,6 +121,7 @@ def _list(
     *,
     after: PageKey | None,
     with_totals: bool = False,
+    edited: Edited | None = None,
 ) -> HTMLResponse:
     wanted = names.expand(asked.wanted)
     page = _page(session, current, asked, names, after)
@@ -115,6 +131,10 @@ def _list(
     elif with_totals or not service.totals_take_long(session, current.household_id, wanted):
         totals = service.totals(session, current.household_id, wanted)
     view = views.transactions_view(asked, page, totals, names, after=after)
+    if edited is not None:
+        view = replace(
+            view, edited=edited.transactions, undo_url=f"/history/{edited.change_set_id}"
+        )
     if request.headers.get("HX-Source", "").endswith("#filters"):
         view = replace(view, is_from_form=True)
     return render(
@@ -145,6 +165,7 @@ def _detail(
     transaction_id: UUID,
     *,
     saved: bool = False,
+    undo_id: UUID | None = None,
     typed: EditForm | None = None,
     error: AppError | None = None,
 ) -> HTMLResponse:
@@ -153,6 +174,7 @@ def _detail(
         _names(session, current.household_id),
         reader_id=current.user_id,
         saved=saved,
+        undo_id=undo_id,
         typed=typed,
         error=error,
     )
@@ -170,28 +192,3 @@ def _names(session: Session, household_id: UUID) -> Names:
         accounts.list_names(session, household_id),
         categories.list_categories(session, household_id),
     )
-
-
-def _edit(form: EditForm) -> Edit:
-    """Read the form.
-
-    Raises:
-        InvalidInputError: A value is too long, or names no category.
-    """
-    if len(form.counterparty.strip()) > service.COUNTERPARTY_CHARACTERS_MAX:
-        raise InvalidInputError(
-            _too_long(service.COUNTERPARTY_CHARACTERS_MAX), field="counterparty"
-        )
-    if len(form.note.strip()) > service.NOTE_CHARACTERS_MAX:
-        raise InvalidInputError(_too_long(service.NOTE_CHARACTERS_MAX), field="note")
-    try:
-        category_id = UUID(form.category) if form.category else None
-    except ValueError:
-        raise InvalidInputError("There is no such category.", field="category_id") from None
-    return Edit(
-        given=_GIVEN, category_id=category_id, counterparty=form.counterparty, note=form.note
-    )
-
-
-def _too_long(characters_max: int) -> str:
-    return f"At most {characters_max:,} characters."

@@ -2,13 +2,16 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from app.models import ChangeSet, FieldChange, Transaction
+from app.models import ChangeSet, FieldChange, Item, SourceAccount, Transaction
+
+TELLINGS_MAX = 20
 
 
 def find(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction | None:
@@ -49,7 +52,12 @@ def decide(
     ids: Sequence[UUID],
     values: Mapping[str, object],
 ) -> None:
-    """Overwrite columns that are the user's, and note of each row that it was decided."""
+    """Overwrite columns that are the user's, and note of each row that it was decided.
+
+    What is decided of a movement is decided of its duplicates too, one of which may come to
+    stand in for it.
+    """
+    ids = _with_duplicates(session, household_id, ids)
     columns = dict(values)
     if columns.get("reviewed_at") is not None:
         # Who has reviewed it already, has.
@@ -77,6 +85,62 @@ def decide(
     )
 
 
+def _with_duplicates(session: Session, household_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+    duplicates = session.scalars(
+        select(Transaction.id).where(
+            Transaction.household_id == household_id,
+            Transaction.duplicate_of_id == func.any(cast(list(ids), ARRAY(Uuid))),
+        )
+    )
+    return list({*ids, *duplicates})
+
+
+class Telling(NamedTuple):
+    """Another row that is the same movement, and the source that tells it."""
+
+    id: UUID
+    source: str
+    institution: str | None
+    date: dt.date
+    amount: Decimal
+    currency: str
+    is_duplicate: bool
+    is_removed: bool
+    is_live: bool
+
+
+def tellings(session: Session, household_id: UUID, row: Transaction) -> list[Telling]:
+    """Return the other rows that are the same movement as `row`, the original first."""
+    original_id = row.duplicate_of_id or row.id
+    rows = session.execute(
+        select(
+            Transaction.id,
+            SourceAccount.source,
+            Item.institution_name,
+            Transaction.date,
+            Transaction.amount,
+            Transaction.currency,
+            Transaction.duplicate_of_id.is_not(None),
+            Transaction.removed_at.is_not(None),
+            Transaction.is_live,
+        )
+        .join(
+            SourceAccount,
+            (SourceAccount.household_id == household_id)
+            & (SourceAccount.id == Transaction.source_account_id),
+        )
+        .outerjoin(Item, (Item.household_id == household_id) & (Item.id == SourceAccount.item_id))
+        .where(
+            Transaction.household_id == household_id,
+            or_(Transaction.id == original_id, Transaction.duplicate_of_id == original_id),
+            Transaction.id != row.id,
+        )
+        .order_by(Transaction.duplicate_of_id.is_not(None), Transaction.id)
+        .limit(TELLINGS_MAX)
+    )
+    return [Telling._make(each) for each in rows]
+
+
 class ChangeRow(NamedTuple):
     """One field that got another value, and the change set it belongs to."""
 
@@ -87,6 +151,9 @@ class ChangeRow(NamedTuple):
     kind: str
     actor_user_id: UUID | None
     created_at: dt.datetime
+    undone_by: UUID | None
+    reason: str | None
+    confidence: Decimal | None
 
 
 def history(
@@ -102,6 +169,9 @@ def history(
             ChangeSet.kind,
             ChangeSet.actor_user_id,
             ChangeSet.created_at,
+            ChangeSet.undone_by,
+            FieldChange.reason,
+            FieldChange.confidence,
         )
         .join(
             ChangeSet,
@@ -112,7 +182,7 @@ def history(
             FieldChange.household_id == household_id,
             FieldChange.transaction_id == transaction_id,
         )
-        .order_by(FieldChange.change_set_id.desc(), FieldChange.field)
+        .order_by(ChangeSet.sequence.desc(), FieldChange.field)
         .limit(limit)
     )
-    return [ChangeRow(*row) for row in rows]
+    return [ChangeRow._make(row) for row in rows]

@@ -24,10 +24,9 @@ Span = sums.Span
 Total = sums.Total
 TransactionRow = listing.TransactionRow
 Edit = edits.Edit
+Edited = edits.Edited
 edit_transaction = edits.edit_transaction
 edit_transactions = edits.edit_transactions
-NOTE_CHARACTERS_MAX = edits.NOTE_CHARACTERS_MAX
-COUNTERPARTY_CHARACTERS_MAX = edits.COUNTERPARTY_CHARACTERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,8 @@ class Detail:
     """Which page of its sync run, from 0."""
     journal_sha256: bytes
     received_at: dt.datetime
+    tellings: Sequence[repository.Telling] = ()
+    """Other rows that are the same movement, the original first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,21 @@ class Change:
 
     at: dt.datetime
     kind: str
-    """The kind of its change set: `sync`, `edit`, `import`."""
+    """The kind of its change set: `sync`, `edit`, `import`, …"""
     actor_user_id: UUID | None
     change_set_id: UUID
+    is_undone: bool
+    """Its change set is out of force."""
     field: str
     before: str | None
     after: str | None
+    reason: str | None
+    confidence: Decimal | None
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether its change set counts."""
+        return not self.is_undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,7 @@ def get_transaction(session: Session, household_id: UUID, transaction_id: UUID) 
         journal_sequence=page.sequence,
         journal_sha256=page.sha256,
         received_at=page.received_at,
+        tellings=repository.tellings(session, household_id, row),
     )
 
 
@@ -208,9 +219,12 @@ def _history(session: Session, household_id: UUID, transaction_id: UUID) -> list
             kind=row.kind,
             actor_user_id=row.actor_user_id,
             change_set_id=row.change_set_id,
+            is_undone=row.undone_by is not None,
             field=row.field,
             before=row.before,
             after=row.after,
+            reason=row.reason,
+            confidence=row.confidence,
         )
         for row in rows
     ]

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from app.domain.money import Money
 
@@ -117,31 +118,68 @@ class TransactionsView:
     """GET /transactions/totals with the filter answers _totals.html."""
     is_ledger_empty: bool = False
     is_first_page: bool = True
+    edit_url: str = ""
+    """POST here what is decided of the chosen rows, or of all that the filter lets through."""
+    edited: int = 0
+    """How many transactions were just changed."""
+    undo_url: str = ""
+    """/history/{id} of that change."""
     is_from_form: bool = False
     """The filter form asked by htmx: the answer brings its fields along, with what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSource:
-    """A field that more than one has spoken of, and who said what."""
+    """The value of a field as one of those who may speak of it said it."""
 
     label: str
     value: str
     said_by: str
-    """Bank, Rule, Model, Assistant or You."""
+    """Bank, File, Rule, Model, Assistant or You."""
     is_effective: bool = False
+    at: dt.datetime | None = None
+    """Since when it is so."""
+    reason: str = ""
+    confidence: Decimal | None = None
+    """From 0 to 1; None where nobody was in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChangeRow:
-    """One change of a field, newest first."""
+    """One change of a field."""
 
-    at: dt.datetime
     label: str
     before: str
     after: str
-    said_by: str
     reason: str = ""
+    confidence: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeGroup:
+    """What one change set changed of the transaction."""
+
+    url: str
+    """/history/{id}"""
+    at: dt.datetime
+    said_by: str
+    changes: tuple[FieldChangeRow, ...]
+    is_undone: bool = False
+    can_undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Another row that is the same movement, told by another source."""
+
+    url: str
+    told_by: str
+    date: dt.date
+    amount: Money
+    take_apart_url: str
+    """POST: it is a movement of its own; "" where it is the one that the shown row doubles."""
+    state: str
+    """In words: whether it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +213,21 @@ class TransactionDetail:
     source_name: str = ""
     """Such as "Plaid", or the name of the file."""
     source_id: str = ""
-    changes: tuple[FieldChangeRow, ...] = ()
+    changes: tuple[ChangeGroup, ...] = ()
+    """Newest first."""
+    tellings: tuple[Telling, ...] = ()
+    take_apart_url: str = ""
+    """POST: this duplicate is a movement of its own; "" where it is none."""
+    stands_in: bool = False
+    """It is a duplicate that counts, because the bank withdrew the other one."""
+    note: str = ""
+    """What stands in the form."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """The user's own values as they are now; sent along with the form, so that what somebody
+    else decides meanwhile is not overwritten unseen."""
+    undo_url: str = ""
+    """/history/{id} of what was just saved."""
     errors: Mapping[str, str] = field(default_factory=dict)
     saved: bool = False
-    is_removed: bool = False
-    """The bank withdrew it."""
+    removed_words: str = ""
+    """Why it counts nowhere; "" if it counts."""

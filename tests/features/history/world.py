@@ -100,7 +100,7 @@ class World:
         )
         words = {}
         for number, amount, bank_id, name in rows:
-            day = dt.datetime.strptime(number, "%Y%m%d").date()
+            day = dt.date.fromisoformat(number)
             source_id = IdentitySource().next_id(day, Decimal(amount), bank_id=bank_id)
             words[account, source_id] = (day, Decimal(amount), False, name)
         self._note("import", words, {(account, dt.date(2026, 3, 31), balance)})

@@ -7,4 +7,5 @@ import "./messages.js";
 import "./keyboard.js";
 import "./palette.js";
 import "./live.js";
+import "./picking.js";
 import "./files.js";

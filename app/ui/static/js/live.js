@@ -83,7 +83,9 @@ let rowsBefore = null;
 
 function isAtTop() {
   const drawer = document.getElementById("drawer");
-  return scrollY < TOP_PIXELS && !drawer?.open && !document.activeElement?.matches("input, select");
+  const isChoosing = document.querySelector("[data-pick]:checked") !== null;
+  const isTyping = document.activeElement?.matches("input, select");
+  return scrollY < TOP_PIXELS && !drawer?.open && !isChoosing && !isTyping;
 }
 
 function refreshList() {

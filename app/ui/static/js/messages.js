@@ -1,6 +1,7 @@
 // Toasts, the live region, copy buttons.
 
 const TOAST_MILLISECONDS = 6000;
+const STAYS_MILLISECONDS = 20_000;
 const TOASTS_MAX = 4;
 const COPIED_MILLISECONDS = 1500;
 
@@ -28,7 +29,10 @@ if (region) {
     for (const change of changes) {
       for (const node of change.addedNodes) {
         if (node.nodeType === Node.ELEMENT_NODE) {
-          setTimeout(() => node.remove(), TOAST_MILLISECONDS);
+          // One that offers something stays until it is read, and while it is pointed at.
+          const stays = node.matches("[data-stays]") ? STAYS_MILLISECONDS : TOAST_MILLISECONDS;
+          const leave = () => (node.matches(":hover, :focus-within") ? setTimeout(leave, 1000) : node.remove());
+          setTimeout(leave, stays);
         }
       }
     }
