@@ -36,10 +36,10 @@ mkdir -p "$folder"
 cd "$folder"
 make secret_key "$(random 48)"
 make encryption_keys "k1:$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
-make postgres_password "$(random 24)"
+make postgres_password "${DB_PASSWORD:-$(random 24)}"
 make redis_password "$(random 24)"
 make metrics_token "$(random 24)"
-make database_url "postgresql://fintech:$(cat postgres_password)@postgres:5432/fintech_app"
+make database_url "postgresql://${DB_USER:-fintech}:$(cat postgres_password)@postgres:5432/fintech_app"
 make redis_url "redis://:$(cat redis_password)@redis:6379/0"
 # From Plaid's dashboard and your language model: empty until you write them.
 for name in plaid_client_id plaid_secret openai_api_key; do

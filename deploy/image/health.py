@@ -56,6 +56,6 @@ if __name__ == "__main__":
     try:
         is_well = CHECKS[sys.argv[1]]()
     except OSError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         is_well = False
     sys.exit(not is_well)

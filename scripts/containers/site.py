@@ -1,0 +1,127 @@
+"""The production Compose file, brought up on stand-ins."""
+
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.containers.engine import Engine, Failed, expect, say
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "fintechcheck"
+FILES = ("docker-compose.prod.yml", "deploy/check/compose.yml")
+READY_SECONDS_MAX = 240
+
+
+@dataclass
+class Site:
+    """The production Compose file, brought up in a folder of its own."""
+
+    engine: Engine
+    folder: Path
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Copy what an operator has, and make secrets and a certificate as the guide says."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        shutil.copy(ROOT / "docker-compose.prod.yml", self.folder)
+        shutil.copytree(ROOT / "deploy", self.folder / "deploy")
+        self.engine.run("sh", "deploy/make-secrets.sh", cwd=self.folder)
+        self.engine.run(
+            "sh", "deploy/make-secrets.sh", "--certificate", "localhost", cwd=self.folder
+        )
+        self.services = {
+            name: service
+            for path in FILES
+            for name, service in yaml.safe_load((self.folder / path).read_text())[
+                "services"
+            ].items()
+        }
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Run podman-compose with the production file and the bank."""
+        return self.engine.run(
+            "podman-compose", "--in-pod=false", "-p", PROJECT, "-f", "docker-compose.prod.yml",
+            "-f", "deploy/check/compose.yml", *arguments, check=check, cwd=self.folder,
+        )  # fmt: skip
+
+    def up(self) -> None:
+        """Start the services in the order that their conditions ask for.
+
+        Podman leaves the timers of health checks to systemd, which a container or a CI machine
+        may lack, so they are asked from here.
+        """
+        done: set[str] = set()
+        while len(done) < len(self.services):
+            ready = [
+                name
+                for name, service in self.services.items()
+                if name not in done and set(service.get("depends_on", ())) <= done
+            ]
+            self.compose("up", "-d", "--no-deps", "--no-build", *ready)
+            for name in ready:
+                self.wait(name)
+            done |= set(ready)
+            say(f"up and healthy: {', '.join(ready)}")
+
+    def containers(self, service: str) -> list[str]:
+        """Return the names of a service's containers."""
+        names = self.engine.run(
+            "podman", "ps", "-a", "--format", "{{.Names}}",
+            "--filter", f"label=com.docker.compose.project={PROJECT}",
+            "--filter", f"label=com.docker.compose.service={service}",
+        )  # fmt: skip
+        return sorted(names.split())
+
+    def wait(self, service: str) -> None:
+        """Wait until each container of a service is healthy, or has ended well.
+
+        Raises:
+            Failed: It is not, in time; with its last words.
+        """
+        for name in self.containers(service):
+            deadline = time.monotonic() + READY_SECONDS_MAX
+            while not self._is_well(service, name):
+                if time.monotonic() > deadline:
+                    words = self.engine.run("podman", "logs", "--tail=30", name, check=False)
+                    raise Failed(f"{name} does not become healthy:\n{words}")
+                time.sleep(1)
+
+    def _is_well(self, service: str, name: str) -> bool:
+        if self.services[service].get("healthcheck", {}).get("disable"):
+            state = self.engine.run(
+                "podman", "inspect", name, "--format", "{{.State.Status}} {{.State.ExitCode}}"
+            )
+            expect(state in ("running 0", "exited 0", "stopping 0"), f"{name}: {state}")
+            return state == "exited 0"
+        look = subprocess.run(
+            ["podman", "healthcheck", "run", name],
+            env=self.engine.environment, capture_output=True, check=False,
+        )  # fmt: skip
+        return look.returncode == 0
+
+    def restart(self, name: str) -> None:
+        """Stop a container as an upgrade does, start it again, and wait for its health."""
+        service = self.engine.run(
+            "podman", "inspect", name, "--format",
+            '{{index .Config.Labels "com.docker.compose.service"}}',
+        )  # fmt: skip
+        self.engine.run("podman", "restart", "--time=30", name)
+        self.wait(service)
+
+    def down(self) -> None:
+        """Remove containers, networks and volumes, and see that none is left."""
+        self.compose("down", "--volumes", "--timeout=10", check=False)
+        left = [
+            self.engine.run("podman", *kind, "-q", check=False).split()
+            for kind in (("ps", "-a"), ("volume", "ls"))
+        ]
+        networks = self.engine.run("podman", "network", "ls", "--format", "{{.Name}}").split()
+        left.append([name for name in networks if name.startswith(PROJECT)])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        expect(not any(left), f"left behind: {left}")

@@ -1,0 +1,276 @@
+"""What people and operators do with a site: through nginx, over TLS, by HTTP alone."""
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from scripts.containers.engine import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    SIMULATOR_PORT,
+    Failed,
+    expect,
+    say,
+)
+from scripts.containers.site import Site
+
+PASSWORD = "violet-harbor-canoe-93"
+CSV = b"Date,Description,Amount\n2026-01-05,Check of containers,-12.34\n2026-01-06,Refund,5.00\n"
+WRITERS = 3
+PAUSE_SECONDS = 0.1
+GIVE_UP_SECONDS = 120
+TRY_AGAIN = (429, 502, 503, 504)
+
+
+@dataclass
+class Person:
+    """Somebody who uses the site over TLS."""
+
+    certificate: Path
+    context: ssl.SSLContext
+    token: str = ""
+
+    @classmethod
+    def of(cls, certificate: Path) -> "Person":
+        """Return a person who trusts one certificate."""
+        return cls(certificate, ssl.create_default_context(cafile=certificate))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        kind: str = "application/json",
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Send one request and return status, headers and body."""
+        connection = http.client.HTTPSConnection(
+            "localhost", HTTPS_PORT, timeout=90, context=self.context
+        )
+        data = json.dumps(body).encode() if isinstance(body, Mapping) else body
+        headers = {"Content-Type": kind} if data else {}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def want(self, method: str, path: str, *more: Any) -> Any:  # noqa: ANN401 - what JSON holds
+        """Send one request that must succeed, and return its JSON."""
+        status, _, content = self.ask(method, path, *more)
+        expect(status < 300, f"{method} {path} answered {status}: {content[:300]!r}")
+        return json.loads(content) if content else None
+
+
+def look_at_the_edge(person: Person) -> None:
+    """Redirect, TLS versions, headers, limits, and what is not for everybody."""
+    plain = http.client.HTTPConnection("localhost", HTTP_PORT, timeout=10)
+    plain.request("GET", "/sign-in?next=1")
+    answer = plain.getresponse()
+    expect(
+        (answer.status, answer.headers["Location"]) == (308, "https://localhost/sign-in?next=1"),
+        f"http answers {answer.status} {answer.headers['Location']}",
+    )
+    status, headers, _ = person.ask("GET", "/sign-in")
+    expect(status == 200, f"/sign-in answers {status}")
+    expect(headers.get_all("Strict-Transport-Security") == ["max-age=31536000"], "HSTS")
+    expect("/" not in headers.get("Server", ""), "the server tells its version")
+    expect(person.ask("GET", "/metrics")[0] == 404, "/metrics can be read from outside")
+    status, _, _ = person.ask("POST", "/webhooks/plaid", {"webhook_type": "TRANSACTIONS"})
+    expect(status == 401, f"a forged webhook is answered {status}")
+    large = b"x" * (1024 * 1024 + 1)
+    expect(person.ask("POST", "/api/v1/auth/register", large)[0] == 413, "a large body passes")
+    old = Person.of(person.certificate)
+    old.context.maximum_version = ssl.TLSVersion.TLSv1_1
+    try:
+        old.ask("GET", "/health")
+    except OSError:  # what errors of TLS are, too
+        pass
+    else:
+        raise Failed("TLS 1.1 is spoken")
+    say("edge: redirect, TLS 1.2 and later, HSTS, /metrics closed, bodies limited, forgery refused")
+
+
+def do_the_main_job(person: Person) -> None:
+    """Sign up, link a bank, sync, see transactions, import a file."""
+    email = "checker@example.com"
+    person.want("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
+    form = urlencode({"username": email, "password": PASSWORD}).encode()
+    answer = person.want("POST", "/api/v1/auth/login", form, "application/x-www-form-urlencoded")
+    person.token = answer["access_token"]
+    say("signed up and in")
+    link_token = person.want("POST", "/api/v1/plaid/link-token", {})["link_token"]
+    item = person.want(
+        "POST",
+        "/api/v1/plaid/exchange-token",
+        {"public_token": _sign_in_at_bank(), "link_token": link_token},
+    )
+    person.want("POST", f"/api/v1/plaid/sync-transactions/{item['item_id']}?wait=20")
+    rows = _wait_for_rows(person)
+    accounts = person.want("GET", "/api/v1/accounts/")["data"]
+    say(f"linked a bank and synced: {len(accounts)} accounts, {rows}+ transactions by worker")
+    boundary = "----check"
+    part = 'Content-Disposition: form-data; name="{}"{}\r\n\r\n'
+    body = b"".join(
+        f"--{boundary}\r\n{part.format(name, more)}".encode() + value + b"\r\n"
+        for name, more, value in (
+            ("file", '; filename="check.csv"\r\nContent-Type: text/csv', CSV),
+            ("currency", "", b"USD"),
+            ("book", "", b"true"),
+        )
+    )
+    body += f"--{boundary}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={boundary}"
+    result = person.want("POST", "/api/v1/imports/", body, kind)
+    found = person.want("GET", "/api/v1/transactions/?search=containers")["data"]
+    expect(len(found) == 1, f"the imported row is not there: {result}")
+    say("imported a file and found its row")
+    _hear_events(person)
+
+
+def _sign_in_at_bank() -> str:
+    """Return what Plaid Link would give a page when its person has signed in."""
+    bank = http.client.HTTPConnection("127.0.0.1", SIMULATOR_PORT, timeout=30)
+    question = {
+        "client_id": "simulator",
+        "secret": "simulator",
+        "institution_id": "ins_900001",
+        "initial_products": ["transactions"],
+        "options": {
+            "webhook": "http://app:8000/webhooks/plaid",
+            "override_username": "demo_family",
+            "override_password": "pass_good",
+        },
+    }
+    headers = {"Content-Type": "application/json"}
+    bank.request("POST", "/sandbox/public_token/create", json.dumps(question), headers)
+    return str(json.loads(bank.getresponse().read())["public_token"])
+
+
+def _wait_for_rows(person: Person) -> int:
+    """Wait for what the bank announces by webhook and a worker fetches."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        rows = person.want("GET", "/api/v1/transactions/?limit=200")["data"]
+        if len(rows) >= 200:
+            return len(rows)
+        time.sleep(1)
+    raise Failed("the bank's history does not arrive")
+
+
+def _hear_events(person: Person) -> None:
+    """The stream of events begins at once: nothing on the way collects it."""
+    connection = http.client.HTTPSConnection(
+        "localhost", HTTPS_PORT, timeout=10, context=person.context
+    )
+    connection.request("GET", "/events", headers={"Authorization": f"Bearer {person.token}"})
+    answer = connection.getresponse()
+    expect(answer.status == 200, f"/events answers {answer.status}")
+    expect(answer.read1(64), "/events says nothing")
+    connection.close()
+    say("events stream unbuffered")
+
+
+def operate(site: Site) -> None:
+    """The operator's commands, as the founding document and the guide have them."""
+    site.compose("exec", "-T", "app", "alembic", "upgrade", "head")
+    site.compose("exec", "-T", "backup", "sh", "/backup.sh", "once")
+    site.compose(
+        "exec", "-T", "app", "python", "-c",
+        "from app.core.database import engine; engine.connect().exec_driver_sql('SELECT 1')",
+    )  # fmt: skip
+    say("exec app alembic upgrade head; a backup made and read again")
+
+
+@dataclass
+class Writer:
+    """Writes one transaction's note again and again, trying again as the site asks it to."""
+
+    person: Person
+    transaction_id: str
+    stop: threading.Event
+    kept: str = ""
+    writes: int = 0
+    trials: Counter[str] = field(default_factory=Counter)
+    slowest_seconds: float = 0.0
+    problem: str = ""
+
+    def run(self) -> None:
+        """Write until told to stop, or until a write fails for good."""
+        while not self.stop.is_set() and not self.problem:
+            note = f"write {self.writes + 1}"
+            started = time.monotonic()
+            if self._write(note, started + GIVE_UP_SECONDS):
+                self.kept, self.writes = note, self.writes + 1
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - started)
+            time.sleep(PAUSE_SECONDS)
+
+    def _write(self, note: str, deadline: float) -> bool:
+        path = f"/api/v1/transactions/{self.transaction_id}"
+        while time.monotonic() < deadline:
+            try:
+                status, headers, content = self.person.ask("PUT", path, {"note": note})
+            except (OSError, http.client.HTTPException) as error:
+                self.trials[type(error).__name__] += 1
+                time.sleep(0.5)
+                continue
+            if status < 300:
+                return True
+            if status not in TRY_AGAIN:
+                self.problem = f"PUT answered {status}: {content[:200]!r}"
+                return False
+            self.trials[str(status)] += 1
+            time.sleep(min(2.0, float(headers.get("Retry-After", "0.5"))))
+        self.problem = f"{note!r} did not succeed within {GIVE_UP_SECONDS} s"
+        return False
+
+
+def restart_each_under_load(site: Site, person: Person) -> None:
+    """Restart every container in turn while people write; no write may fail or be forgotten."""
+    rows = person.want("GET", f"/api/v1/transactions/?limit={WRITERS}")["data"]
+    stop = threading.Event()
+    writers = [Writer(person, row["id"], stop) for row in rows]
+    threads = [threading.Thread(target=writer.run) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        for service in site.services:
+            if site.services[service].get("healthcheck", {}).get("disable"):
+                continue
+            for name in site.containers(service):
+                _restart_one(site, name, writers)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    for writer in writers:
+        expect(not writer.problem, writer.problem)
+        row = person.want("GET", f"/api/v1/transactions/{writer.transaction_id}")
+        expect(row["note"] == writer.kept, f"{writer.kept!r} is lost: {row['note']!r}")
+    say(
+        f"{sum(writer.writes for writer in writers)} writes, none failed, none lost; the slowest "
+        f"took {max(writer.slowest_seconds for writer in writers):.1f} s"
+    )
+
+
+def _restart_one(site: Site, name: str, writers: list[Writer]) -> None:
+    before = sum((writer.trials for writer in writers), Counter())
+    written = sum(writer.writes for writer in writers)
+    started = time.monotonic()
+    site.restart(name)
+    seconds = time.monotonic() - started
+    time.sleep(2)
+    trials = sum((writer.trials for writer in writers), Counter()) - before
+    written = sum(writer.writes for writer in writers) - written
+    again = ", ".join(f"{count} x {what}" for what, count in trials.items()) or "none"
+    say(f"restarted {name} in {seconds:.1f} s: {written} writes, tried again: {again}")
