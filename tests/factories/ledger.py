@@ -8,10 +8,11 @@ from uuid import UUID
 
 from app.core import clock, database
 from app.core.ids import uuid7
+from app.features.changes import service as changes
 from app.features.imports.service import upload
 from app.features.journal import service as journal
 from app.features.vault import service as vault
-from app.models import Account, ChangeSet, Item, LinkSession, SourceAccount, Transaction
+from app.models import Account, Item, LinkSession, SourceAccount, Transaction
 
 _numbers = count(1)
 
@@ -74,8 +75,9 @@ def everything(household_id: UUID, user_id: UUID, *, description: str = "COFFEE 
     """Give a household an Item with one account and one posted transaction."""
     item_id = item(household_id)
     link_session_id = link_session(household_id, user_id)
-    account_id, source_account_id, transaction_id, change_set_id = (uuid7() for _ in range(4))
+    account_id, source_account_id, transaction_id = (uuid7() for _ in range(3))
     with database.household_transaction(household_id) as session:
+        change_set_id = changes.open_change_set(session, household_id, kind="sync")
         journal_page_id = journal.write(
             session, household_id, kind="plaid.transactions_sync", payload=b"{}", item_id=item_id
         )
@@ -88,7 +90,6 @@ def everything(household_id: UUID, user_id: UUID, *, description: str = "COFFEE 
                     kind="depository",
                     currency="USD",
                 ),
-                ChangeSet(household_id=household_id, id=change_set_id, kind="sync"),
             ]
         )
         session.flush()
