@@ -1,8 +1,13 @@
 """The Celery object: Redis carries hints to the workers, PostgreSQL holds what is due."""
 
 from celery import Celery
+from kombu.entity import Exchange, Queue
 
 from app.core.config import settings
+
+DEFAULT_QUEUE, SYNC_QUEUE = "celery", "sync"
+"""Upkeep of milliseconds, and work that waits for banks and can be much: each has workers of its
+own where `--queues` says so; a worker without it serves both."""
 
 celery = Celery("fintech", broker=settings.REDIS_URL.get_secret_value())
 celery.conf.update(
@@ -10,6 +15,14 @@ celery.conf.update(
     task_serializer="json",
     result_serializer="json",
     task_ignore_result=True,
+    task_queues=[
+        Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]
+        for name in (DEFAULT_QUEUE, SYNC_QUEUE)
+    ],
+    task_routes={
+        "connections.sync_item": SYNC_QUEUE,
+        "connections.finish_link": SYNC_QUEUE,
+    },
     # A lost worker's work is found again through its lease in PostgreSQL, not redelivered by
     # Redis, which would run work that takes long a second time beside itself.
     task_acks_late=False,

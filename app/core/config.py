@@ -23,7 +23,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
         """Return the content of the field's file, or None when no file is named."""
         del field
         path = os.environ.get(f"{field_name}_FILE")
-        if path is None:
+        if not path:
             return None, field_name, False
         return Path(path).read_text(encoding="utf-8").strip(), field_name, False
 
@@ -117,10 +117,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look at arguments, then files, then the environment, then `.env`."""
+        """Look at arguments, then the environment, then the files it names, then `.env`."""
         del file_secret_settings
         files = SecretFileSource(settings_cls)
-        return init_settings, files, env_settings, dotenv_settings
+        return init_settings, env_settings, files, dotenv_settings
 
     @field_validator("DATABASE_URL")
     @classmethod
