@@ -215,10 +215,16 @@ class Row:
         """Tell whether it is in the ledger's balance now."""
         return not (self.removed or self.duplicate_of)
 
+    def has_changed_since(self, moment: UUID) -> bool:
+        """Tell whether its source has reported something else of it since."""
+        return bool(self.changes) and self.changes[-1].moment > moment
+
     def as_reported(self, moment: UUID) -> "Row | None":
         """Return the row as its source had reported it by then; None if it had not yet."""
         if self.moment > moment:
             return None
+        if not self.has_changed_since(moment):
+            return self
         before: dict[str, str | None] = {}
         for change in self.changes:
             if change.moment > moment:
@@ -243,7 +249,10 @@ def reported(anchor: Anchor, rows: Iterable[Row], *, by_day: bool) -> Reading:
     now = anchor.readings[0]
     posted, pending = now.posted, Decimal(0)
     for row in rows:
-        if row.counts and not row.pending and row.day <= anchor.day:
+        is_in = row.day <= anchor.day and not row.pending
+        if is_in and row.moment <= anchor.id and not row.has_changed_since(anchor.id):
+            continue  # then as now
+        if row.counts and is_in:
             posted -= row.amount
         then = row.as_reported(anchor.id)
         if then is None:

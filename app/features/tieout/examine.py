@@ -36,7 +36,7 @@ from app.features.tieout.repository import StatedBalance, Total
 from app.models import Account
 
 RECENT = dt.timedelta(days=62)
-"""For so long every stated balance is looked at; of earlier months the first and the last."""
+"""For so long every stated balance is looked at; of earlier months the last one."""
 ROWS_MAX = 20_000
 _HALF_MONTH = 15
 

@@ -8,12 +8,15 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.features.transactions.apply import driver
-from app.models import Account, Item, RejectedRow, SourceAccount, TieOut, Transaction
+from app.models import Account, RejectedRow, SourceAccount, TieOut, Transaction
 from app.models.journal import JournalPage
+
+MONTHS_BACK = 240
+"""Of so many months the last balance is looked at."""
 
 
 class StatedBalance(NamedTuple):
@@ -68,28 +71,43 @@ class Page(NamedTuple):
     import_id: UUID | None
 
 
-# Every balance of the last weeks, and of earlier months the first and the last one: a break of
-# years ago stays visible, and ten years of daily balances are a few hundred rows.
+# Every balance of the last weeks, of each earlier month the last one, and the first two of all:
+# a break of years ago stays visible, and ten years of daily balances are two hundred rows.
+# Months come as instants, since under row-level security an index compares nothing computed.
 _BALANCES = """
+WITH source AS (
+    SELECT source.id, source.account_id, (
+        SELECT min(as_of) FROM balance_anchors AS anchor
+        WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
+    ) AS first
+    FROM source_accounts AS source
+    WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s)
+), kept AS (
+    SELECT source.account_id, anchor.*
+    FROM source JOIN balance_anchors AS anchor ON anchor.source_account_id = source.id
+    WHERE anchor.household_id = %(household_id)s AND anchor.as_of >= %(recent)s
+    UNION
+    SELECT source.account_id, opening.*
+    FROM source CROSS JOIN LATERAL (
+        SELECT * FROM balance_anchors AS anchor
+        WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
+        ORDER BY as_of, id LIMIT 2
+    ) AS opening
+    UNION
+    SELECT source.account_id, closing.*
+    FROM unnest(%(month_starts)s::timestamptz[], %(month_ends)s::timestamptz[])
+         AS month (starts, ends)
+    JOIN source ON source.first < month.ends
+    CROSS JOIN LATERAL (
+        SELECT * FROM balance_anchors AS anchor
+        WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
+          AND as_of >= month.starts AND as_of < month.ends
+        ORDER BY as_of DESC, id DESC LIMIT 1
+    ) AS closing
+)
 SELECT id, account_id, source_account_id, as_of, trim_scale(current) AS current, currency,
        trim_scale(pending) AS pending
-FROM (
-    SELECT anchor.*, source.account_id,
-           row_number() OVER (PARTITION BY anchor.source_account_id
-                              ORDER BY as_of, anchor.id) AS from_start,
-           row_number() OVER (month_of_source ORDER BY as_of, anchor.id) AS from_month_start,
-           row_number() OVER (month_of_source ORDER BY as_of DESC, anchor.id DESC)
-               AS from_month_end
-    FROM balance_anchors AS anchor
-    JOIN source_accounts AS source
-      ON source.household_id = anchor.household_id AND source.id = anchor.source_account_id
-    WHERE anchor.household_id = %(household_id)s AND source.household_id = %(household_id)s
-      AND source.account_id = ANY(%(account_ids)s)
-    WINDOW month_of_source AS (
-        PARTITION BY anchor.source_account_id, date_trunc('month', as_of AT TIME ZONE 'UTC'))
-) AS numbered
-WHERE as_of >= %(recent)s OR from_start <= 2 OR from_month_start = 1 OR from_month_end = 1
-ORDER BY account_id, as_of, id
+FROM kept ORDER BY account_id, as_of, id
 """
 
 _MONTHS = """
@@ -223,9 +241,20 @@ def balances(
     session: Session, household_id: UUID, account_ids: Sequence[UUID], recent: dt.datetime
 ) -> list[StatedBalance]:
     """Return stated balances by account and time, those before `recent` thinned out."""
+    months_before = recent.year * 12 + recent.month - 1
+    starts = [
+        dt.datetime(number // 12, number % 12 + 1, 1, tzinfo=dt.UTC)
+        for number in range(months_before - MONTHS_BACK, months_before + 1)
+    ]
+    parameters = {
+        "household_id": household_id,
+        "account_ids": list(account_ids),
+        "recent": recent,
+        "month_starts": starts,
+        "month_ends": [*starts[1:], recent],
+    }
     with driver(session).cursor(row_factory=class_row(StatedBalance)) as cursor:
-        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
-        return cursor.execute(_BALANCES, parameters | {"recent": recent}).fetchall()
+        return cursor.execute(_BALANCES, parameters).fetchall()
 
 
 def months(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> list[Total]:
@@ -344,15 +373,6 @@ def store(
         )
 
 
-def forget(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> None:
-    """Forget what is stored of accounts."""
-    session.execute(
-        delete(TieOut).where(
-            TieOut.household_id == household_id, TieOut.account_id.in_(account_ids)
-        )
-    )
-
-
 def transactions(
     session: Session, household_id: UUID, row_ids: Sequence[UUID]
 ) -> dict[UUID, Transaction]:
@@ -363,23 +383,3 @@ def transactions(
         )
     )
     return {each.id: each for each in found}
-
-
-def items_of(session: Session, household_id: UUID, account_id: UUID) -> list[Item]:
-    """Return the connections that feed an account."""
-    return list(
-        session.scalars(
-            select(Item)
-            .join(
-                SourceAccount,
-                (SourceAccount.household_id == Item.household_id)
-                & (SourceAccount.item_id == Item.id),
-            )
-            .where(
-                Item.household_id == household_id,
-                SourceAccount.household_id == household_id,
-                SourceAccount.account_id == account_id,
-            )
-            .order_by(Item.id)
-        )
-    )
