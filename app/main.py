@@ -26,6 +26,8 @@ from app.features.imports import api as imports_api
 from app.features.imports import pages as imports_pages
 from app.features.live import pages as live_pages
 from app.features.live.shutdown import streams_end_with_the_server
+from app.features.matching import api as matching_api
+from app.features.matching import pages as matching_pages
 from app.features.operations import api as operations_api
 from app.features.operations import pages as operations_pages
 from app.features.tieout import api as tieout_api
@@ -53,6 +55,8 @@ ROUTERS = [
     webhooks.router,
     imports_api.router,
     imports_pages.router,
+    matching_api.router,
+    matching_pages.router,
     history_api.router,
     history_pages.router,
     live_pages.router,

@@ -12,7 +12,7 @@ from app.features.changes import service as changes
 from app.features.imports.service import upload
 from app.features.journal import service as journal
 from app.features.vault import service as vault
-from app.models import Account, Item, LinkSession, SourceAccount, Transaction
+from app.models import Account, Item, LinkSession, MatchSuggestion, SourceAccount, Transaction
 
 _numbers = count(1)
 
@@ -28,6 +28,7 @@ class Owned:
     journal_page_id: UUID
     change_set_id: UUID
     import_id: UUID
+    match_id: UUID
 
 
 def item(household_id: UUID, *, institution: str = "First Platypus Bank") -> UUID:
@@ -131,4 +132,32 @@ def everything(household_id: UUID, user_id: UUID, *, description: str = "COFFEE 
         journal_page_id=journal_page_id,
         change_set_id=change_set_id,
         import_id=bank_file(household_id, user_id, description=description),
+        match_id=match(household_id, account_id, description=description),
     )
+
+
+def match(household_id: UUID, account_id: UUID, *, description: str) -> UUID:
+    """Ask whether two accounts are one."""
+    match_id, other_id = uuid7(), uuid7()
+    with database.household_transaction(household_id) as session:
+        session.add(
+            Account(
+                household_id=household_id,
+                id=other_id,
+                name=description,
+                kind="depository",
+                currency="USD",
+            )
+        )
+        session.add(
+            MatchSuggestion(
+                household_id=household_id,
+                id=match_id,
+                kind="same_account",
+                left_id=account_id,
+                right_id=other_id,
+                confidence=Decimal("0.7"),
+                reason=f"The same name: {description}.",
+            )
+        )
+    return match_id

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import Row, Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -49,6 +49,7 @@ class Trace(NamedTuple):
     id: UUID
     account_id: UUID
     item_id: UUID | None
+    source: str
     account_source_id: str
     kind: str
     subtype: str | None
@@ -113,8 +114,8 @@ GROUP BY account_id HAVING count(*) > 1
 """
 
 _TRACES = """
-SELECT source.id, source.account_id, source.item_id, source.account_source_id, source.kind,
-       source.subtype, source.currency, source.mask, source.name, source.persistent_id,
+SELECT source.id, source.account_id, source.item_id, source.source, source.account_source_id,
+       source.kind, source.subtype, source.currency, source.mask, source.name, source.persistent_id,
        trim_scale(source.current) AS current,
        coalesce(item.institution_name, account.institution_name) AS institution,
        source.missing_since IS NOT NULL OR item.unlinked_at IS NOT NULL
@@ -130,6 +131,34 @@ LEFT JOIN items AS item
   ON item.household_id = source.household_id AND item.id = source.item_id
 WHERE source.household_id = %(household_id)s
 ORDER BY source.id
+"""
+
+# Within the days that both tell of, less their edges, where one may not be complete.
+_TOLD_BY_ONE = """
+WITH told AS (
+    SELECT id, coalesce(duplicate_of_id, id) AS root, source_account_id, date,
+           trim_scale(amount) AS amount, currency,
+           concat_ws(' ', counterparty_source, description) AS text
+    FROM transactions
+    WHERE household_id = %(household_id)s AND account_id = %(account_id)s
+      AND source_account_id = ANY(%(source_account_ids)s)
+      AND removed_at IS NULL AND NOT pending AND date >= %(since)s
+), span AS (
+    SELECT source_account_id, min(date) + 2 AS first, max(date) - 2 AS last
+    FROM told GROUP BY source_account_id
+)
+SELECT told.id, told.root, told.source_account_id, other.source_account_id AS missing_in,
+       told.date, told.amount, told.currency, told.text
+FROM told JOIN span AS other
+    ON other.source_account_id <> told.source_account_id
+   AND told.date BETWEEN other.first AND other.last
+WHERE NOT EXISTS (
+    SELECT FROM told AS twin
+    WHERE twin.root = told.root AND twin.source_account_id = other.source_account_id
+      AND twin.amount = told.amount
+)
+ORDER BY told.date DESC, told.id
+LIMIT %(limit)s
 """
 
 # Its own duplicates, and those of the row that it stands in for, go along.
@@ -280,6 +309,40 @@ def traces(session: Session, household_id: UUID) -> list[Trace]:
         return cursor.execute(_TRACES, {"household_id": household_id}).fetchall()
 
 
+class ToldByOne(NamedTuple):
+    """A row that one source tells and another one does not tell so."""
+
+    id: UUID
+    root: UUID
+    source_account_id: UUID
+    missing_in: UUID
+    date: dt.date
+    amount: Decimal
+    currency: str
+    text: str
+
+
+def told_by_one(
+    session: Session,
+    household_id: UUID,
+    account_id: UUID,
+    source_account_ids: Sequence[UUID],
+    *,
+    since: dt.date,
+    limit: int,
+) -> list[ToldByOne]:
+    """Return what not all sources of an account tell, or not with the same amount."""
+    parameters = {
+        "household_id": household_id,
+        "account_id": account_id,
+        "source_account_ids": list(source_account_ids),
+        "since": since,
+        "limit": limit,
+    }
+    with driver(session).cursor(row_factory=class_row(ToldByOne)) as cursor:
+        return cursor.execute(_TOLD_BY_ONE.encode(), parameters).fetchall()
+
+
 class Marked(NamedTuple):
     """A row that is a duplicate of another one, and why."""
 
@@ -398,22 +461,22 @@ def _of_accounts(household_id: UUID) -> Select[MatchSuggestion, Account, Account
 
 def open_rows(
     session: Session, household_id: UUID, *, limit: int
-) -> Sequence[tuple[MatchSuggestion, Transaction, str, Transaction, str]]:
+) -> Sequence[Row[MatchSuggestion, Transaction, str, Transaction, str]]:
     """Return questions about rows: with each of the two rows its source; the surest first."""
     statement = _of_rows(household_id).order_by(
         MatchSuggestion.confidence.desc(), MatchSuggestion.id.desc()
     )
-    return session.execute(statement.limit(limit)).tuples().all()
+    return session.execute(statement.limit(limit)).all()
 
 
 def open_accounts(
     session: Session, household_id: UUID, *, limit: int
-) -> Sequence[tuple[MatchSuggestion, Account, Account]]:
+) -> Sequence[Row[MatchSuggestion, Account, Account]]:
     """Return questions about accounts, the surest first."""
     statement = _of_accounts(household_id).order_by(
         MatchSuggestion.confidence.desc(), MatchSuggestion.id.desc()
     )
-    return session.execute(statement.limit(limit)).tuples().all()
+    return session.execute(statement.limit(limit)).all()
 
 
 def count_open(session: Session, household_id: UUID) -> int:

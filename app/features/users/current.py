@@ -48,6 +48,8 @@ class SignedIn:
     """Network address of the request."""
     alerts: int = 0
     """How many connections need the user; at most a second old."""
+    questions: int = 0
+    """How many possible duplicates wait for the user; at most a second old."""
 
     @property
     def actor(self) -> Actor:
@@ -177,6 +179,7 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
         csrf_token=csrf_token,
         address=web.client_address(request.scope),
         alerts=row.alerts,
+        questions=row.questions,
     )
 
 
@@ -192,4 +195,5 @@ def _page_context(request: Request, current: SignedIn) -> PageContext:
         ),
         flashes=flashes.take(request),
         alerts=current.alerts,
+        questions=current.questions,
     )

@@ -10,7 +10,16 @@ from sqlalchemy import CursorResult, ScalarSelect, delete, exists, func, insert,
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.orm import Session
 
-from app.models import Account, Household, Item, Membership, RefreshToken, User, UserSession
+from app.models import (
+    Account,
+    Household,
+    Item,
+    MatchSuggestion,
+    Membership,
+    RefreshToken,
+    User,
+    UserSession,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class SessionRow:
     role: str
     alerts: int
     """How many of the household's connections need the user."""
+    questions: int
+    """How many possible duplicates wait for the user."""
 
 
 def insert_user(session: Session, values: dict[str, object]) -> bool:
@@ -134,6 +145,7 @@ def find_live_session(
             Household.base_currency,
             Membership.role,
             _connections_in_trouble(),
+            _open_questions(),
         )
         .join(User, User.id == UserSession.user_id)
         .join(Household, Household.id == UserSession.household_id)
@@ -152,6 +164,18 @@ def find_live_session(
     )
     row = session.execute(statement).one_or_none()
     return SessionRow(*tuple(row)) if row is not None else None
+
+
+def _open_questions() -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .where(
+            MatchSuggestion.household_id == UserSession.household_id,
+            MatchSuggestion.state == "open",
+        )
+        .correlate(UserSession)
+        .scalar_subquery()
+    )
 
 
 def _connections_in_trouble() -> ScalarSelect[int]:
