@@ -11,7 +11,7 @@ FROM ${PYTHON_IMAGE} AS build
 ENV UV_SYSTEM_CERTS=1 \
     NODE_USE_SYSTEM_CA=1 \
     UV_LINK_MODE=copy \
-    UV_CACHE_DIR=/tmp/uv
+    UV_NO_CACHE=1
 WORKDIR /app
 COPY scripts/bootstrap.sh scripts/
 RUN sh scripts/bootstrap.sh
@@ -37,7 +37,8 @@ RUN .tools/bin/uv sync --locked --no-dev --python "$(command -v python3)" \
     && find .venv \( -name '*.c' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' \) -delete \
     && find .venv/lib -type d -name tests -prune -exec rm -r {} + \
     && .venv/bin/python -m compileall -q -j 0 app migrations .venv/lib \
-    && mv .tools /tmp/tools && chmod -R a+rX,go-w /app
+    && rm -r .tools scripts uv.lock package.json package-lock.json README.md deploy/image \
+    && chmod -R a+rX,go-w /app
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0
@@ -54,6 +55,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     HOME=/tmp
 WORKDIR /app
 COPY --from=build /app /app
+# Where a volume may be put that the program's user can write.
+RUN install -d -o 10001 -g 10001 /var/lib/fintech
 # A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 EXPOSE 8000

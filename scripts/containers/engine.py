@@ -95,7 +95,7 @@ class Engine:
         """Build an image; root's own view of the machine's certificates goes along, read-only."""
         certificates = ("-v", f"{CA_FILE}:{CA_FILE}:ro") if CA_FILE.exists() else ()
         self.run(
-            "nice", "-n", "10", "buildah", "bud", "--quiet", "--format=docker", "--layers",
+            "nice", "-n", "10", "buildah", "bud", "--quiet", "--format=docker",
             "--isolation=chroot", "--ulimit=nofile=1024:1024", *certificates, *options,
             "--tag", tag, str(context),
         )  # fmt: skip
