@@ -15,8 +15,8 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker beat demo doctor test test-all test-browser check check-migrations lint rules \
-	format bench migrate migration assets hooks clean
+.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations lint rules \
+	format bench matching migrate migration assets hooks clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ explore: $(DEVELOPMENT) $(ASSETS) ## Look for what is new: the same tests with e
 test-all: $(DEVELOPMENT) $(ASSETS) ## Run all tests without a browser, slow ones too, with many examples
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -m "not browser" $(PARALLEL)
 
+chaos: $(DEVELOPMENT) ## Kill workers at named places and check every invariant: make chaos SEED=7 N=1000
+	@exec $(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --kills $(or $(N),1000) $(arguments)
+
+mutations: $(DEVELOPMENT) ## Break the program on purpose, place by place, and see that a test notices
+	@exec $(BIN)/python scripts/mutation_check.py $(arguments)
+
 test-browser: $(DEVELOPMENT) $(ASSETS) $(AXE) ## Run the tests that need Chromium
 	@sh scripts/ensure_chromium.sh
 	$(BIN)/pytest -m browser $(PARALLEL) --dist loadgroup tests/ui
@@ -79,10 +85,14 @@ check-migrations: $(DEVELOPMENT) ## Try the migrations on an empty database, the
 
 check: lint check-migrations ## Everything that must pass before a commit counts
 	$(MAKE) test-all
+	$(MAKE) chaos N=1000 arguments=--no-write
 	$(MAKE) test-browser
 
 bench: $(DEVELOPMENT) $(ASSETS) ## Measure the budgets of the design: make bench ONLY=apply QUICK=1
 	@exec $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(arguments)
+
+matching: $(DEVELOPMENT) ## Measure how often duplicates are found rightly; writes docs/reference/matching.md
+	$(BIN)/python -m benchmarks.matching
 
 assets: $(RUNTIME) ## Fetch the client libraries of the pages again
 	$(BIN)/python scripts/fetch_assets.py --force

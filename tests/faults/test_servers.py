@@ -109,7 +109,7 @@ def test_XP8_XP9_poison_is_set_aside_after_three_deaths_and_a_hundred_others_fin
     installation, household_id
 ):
     good, _ = link(installation, household_id, 100, rows=1)
-    poisons = ("hang", "kill", "memory", "raise")
+    poisons = ("kill", "memory", "raise")
     for poison in poisons:
         link(installation, household_id, 1, prefix=poison, poison=poison)
     installation.worker()

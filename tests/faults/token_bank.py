@@ -24,7 +24,7 @@ def token(name: str, *, rows: int = 2, seconds: float = 0.0, poison: str = "") -
         name: Of the Item; unique.
         rows: Transactions that it has, one on each page.
         seconds: How long it takes to answer with a page.
-        poison: What reading it does to a worker: `kill`, `memory`, `raise` or `hang`.
+        poison: What reading it does to a worker: `kill`, `memory` or `raise`.
     """
     return json.dumps({"name": name, "rows": rows, "seconds": seconds, "poison": poison})
 
@@ -84,8 +84,6 @@ def _poison(kind: str) -> None:
             bytearray(16 * GIGABYTE)
         case "raise":
             raise ValueError("a page that nobody understands")
-        case "hang":
-            time.sleep(3_600)
 
 
 def use() -> None:

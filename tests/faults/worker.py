@@ -13,7 +13,6 @@ from app.tasks import app
 from tests.faults import token_bank
 
 turns.LEASE_SECONDS = float(os.environ["FAULTS_LEASE_SECONDS"])
-alone.SECONDS_MAX = 20
 alone.COMMAND = [sys.executable, "-m", "tests.faults.worker"]
 app.conf.worker_hijack_root_logger = False
 

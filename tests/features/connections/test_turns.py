@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import structlog
 from sqlalchemy.exc import OperationalError
 
 from app.core import jobs
@@ -164,13 +165,42 @@ def test_a_suspect_is_synced_in_a_process_of_its_own(household_id, monkeypatch):
     assert commands == [[*alone.COMMAND, str(household_id), str(item_id)]]
 
 
-def test_every_line_of_a_run_carries_its_trace(household_id, caplog):
+def test_a_lone_sync_that_never_ends_is_killed_and_counted(household_id, monkeypatch):
+    monkeypatch.setattr(alone, "SECONDS_MAX", 0.2)
+    real = alone.subprocess.run
+    monkeypatch.setattr(
+        alone.subprocess, "run", lambda command, **how: real(["sleep", "600"], **how)
+    )
+    with linked(household_id, open_bank(rows=1)) as item_id:
+        die(household_id, item_id)
+        alone.sync_item(household_id, item_id)
+        assert query(household_id, STATES) == [("running",)]
+        assert sync.sync_item(household_id, item_id).state == "done"
+    assert query(household_id, STATES) == [("lost",), ("done",)]
+
+
+def test_a_turn_that_could_not_be_given_back_is_given_back_before_the_next(household_id, cleo):
+    with linked(household_id, open_bank(rows=1)) as item_id:
+        turns.give_back_later(turns.begin(household_id, item_id, "webhook"))
+        with linked(cleo.household_id, open_bank(rows=1)) as other:
+            assert sync.sync_item(cleo.household_id, other, "button").state == "done"
+        item = item_of(household_id, item_id)
+        assert (item.lease_id, item.lost_runs, item.sync_wanted_by) == (None, 0, "webhook")
+
+
+def test_every_line_of_a_run_carries_its_trace(household_id, monkeypatch):
+    told = []
+
+    def tell(event, **values):
+        told.append((event, structlog.contextvars.get_contextvars()))
+
+    monkeypatch.setattr(sync.log, "info", tell)
     with linked(household_id, open_bank(rows=1)) as item_id:
         sync.sync_item(household_id, item_id, "button")
+
     [(trace_id,)] = query(household_id, "SELECT trace_id FROM sync_runs")
-    told = [record.msg for record in caplog.records if "sync_run" in str(record.msg)]
-    assert len(told) == 2
-    assert all(line["trace_id"] == trace_id for line in told)
+    assert [event for event, _ in told] == ["sync_run_started", "sync_run_finished"]
+    assert all(bound["trace_id"] == trace_id for _, bound in told)
 
 
 def test_XB4_many_writers_at_once_never_share_a_number_and_lose_nothing(ada):

@@ -9,7 +9,6 @@ them without asking the provider again.
 import datetime as dt
 import random
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -126,8 +125,10 @@ def _run(turn: Turn) -> tuple[Outcome, bool]:
 
 
 def _give_back_if_possible(turn: Turn) -> None:
-    with suppress(*LOST_DATABASE):
+    try:
         turns.give_back(turn)
+    except LOST_DATABASE:
+        turns.give_back_later(turn)
 
 
 def _book(turn: Turn, read: ReadPages) -> Applied | None:

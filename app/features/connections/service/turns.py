@@ -58,6 +58,8 @@ _held: dict[UUID, Turn] = {}
 """The turns of this process, by lease."""
 _lock = threading.Lock()
 _is_stopping = threading.Event()
+_unreturned: list[Turn] = []
+"""Turns that could not be given back, because the database was gone."""
 
 
 def begin(
@@ -69,6 +71,9 @@ def begin(
     """
     if _is_stopping.is_set():
         return None  # the hint was for nothing, and the schedule gives another
+    while _unreturned:
+        give_back(_unreturned[-1])
+        _unreturned.pop()
     lease_id, run_id = uuid7(), uuid7()
     with household_transaction(household_id) as session:
         wanted_by, is_due = repository.who_wants_sync(session, household_id, item_id)
@@ -167,6 +172,11 @@ def give_back(turn: Turn) -> None:
             lose(session, turn)
             jobs.enqueue(session, SYNC_TASK, str(turn.household_id), str(turn.item_id))
             log.info("sync_turn_given_back", item_id=str(turn.item_id))
+
+
+def give_back_later(turn: Turn) -> None:
+    """Give the turn back before the next one begins: its worker lives, so it was no death."""
+    _unreturned.append(turn)
 
 
 def lose(session: Session, turn: Turn) -> None:
