@@ -194,6 +194,7 @@ def preview_view(
         refusal=refusal.message if refusal else "",
         refusal_url=url_of(obstacle.id) if obstacle else "",
         refusal_words=words_of(obstacle, {}, reader_id) if obstacle else "",
+        refusal_at=obstacle.created_at if obstacle else None,
     )
 
 

@@ -205,8 +205,9 @@ def _groups(
         changes = list(members)
         first = changes[0]
         said_by = _SPEAKERS.get(first.kind, first.kind.capitalize())
-        if first.kind == "edit":
-            said_by = "You" if first.actor_user_id == reader_id else SOMEBODY
+        if first.actor_user_id is not None and first.kind in ("edit", "undo", "redo"):
+            who = "You" if first.actor_user_id == reader_id else SOMEBODY
+            said_by = who if first.kind == "edit" else f"{who}, by {first.kind}"
         yield ChangeGroup(
             url=f"/history/{change_set_id}",
             at=first.at,

@@ -101,3 +101,4 @@ class PreviewView:
     refusal_url: str = ""
     refusal_words: str = ""
     """Which later change set stands in the way."""
+    refusal_at: dt.datetime | None = None
