@@ -141,14 +141,16 @@ def main() -> int:
     """Check; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the images for the next time")
+    parser.add_argument("--no-build", action="store_true", help="take those kept by the last time")
     parser.add_argument("--only", choices=("compose", "kubernetes"))
     options = parser.parse_args()
     engine = Engine(STORE)
     try:
         install_tools()
         engine.prepare()
-        make_stand_ins(engine)
-        build_image(engine)
+        if not options.no_build:
+            make_stand_ins(engine)
+            build_image(engine)
         if options.only != "kubernetes":
             check_compose(engine)
         if options.only != "compose":

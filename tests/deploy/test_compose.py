@@ -1,0 +1,126 @@
+"""The Compose files: what each service must have, and that their settings are the program's."""
+
+import re
+from typing import Any
+
+import pytest
+
+from app.core.celery import celery
+from app.core.config import Settings
+from tests.deploy.files import COMPOSE, ROOT, compose, is_known
+
+SERVICES = [
+    pytest.param(file, name, service, id=f"{file}:{name}")
+    for file in COMPOSE
+    for name, service in compose(file)["services"].items()
+]
+
+
+def mounts(service: dict[str, Any]) -> list[str]:
+    return [str(each) for each in service.get("volumes", ())]
+
+
+@pytest.mark.parametrize(("file", "name", "service"), SERVICES)
+def test_every_service_is_confined_limited_watched_and_restarted(
+    file: str, name: str, service: dict[str, Any]
+) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["restart"]
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    assert "healthcheck" in service
+    is_one_shot = service["healthcheck"].get("disable", False)
+    assert is_one_shot == (name in ("migrate", "keys"))
+    assert service["restart"] == "unless-stopped" or is_one_shot
+    assert not any("docker.sock" in each for each in mounts(service))
+
+
+@pytest.mark.parametrize(("file", "name", "service"), SERVICES)
+def test_nobody_runs_as_root(file: str, name: str, service: dict[str, Any]) -> None:
+    if "fintech-app" in service["image"] and "user" not in service:
+        assert re.search(r"^USER 10001", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    else:
+        assert int(service["user"].partition(":")[0]) > 0
+
+
+@pytest.mark.parametrize(("file", "name", "service"), SERVICES)
+def test_every_variable_is_one_that_something_reads(
+    file: str, name: str, service: dict[str, Any]
+) -> None:
+    assert [each for each in service.get("environment", {}) if not is_known(each)] == []
+
+
+@pytest.mark.parametrize("file", COMPOSE)
+def test_who_waits_for_health_waits_for_somebody_who_has_one(file: str) -> None:
+    services = compose(file)["services"]
+    for service in services.values():
+        for name, how in service.get("depends_on", {}).items():
+            is_one_shot = services[name]["healthcheck"].get("disable", False)
+            expected = "service_completed_successfully" if is_one_shot else "service_healthy"
+            assert how == {"condition": expected}
+
+
+def test_only_the_edge_is_reached_from_outside() -> None:
+    file = compose("docker-compose.prod.yml")
+    assert [name for name, service in file["services"].items() if "ports" in service] == ["nginx"]
+    assert file["networks"]["inside"] == {"internal": True}
+    for name in ("postgres", "redis"):
+        assert file["services"][name]["networks"] == ["inside"]
+    assert file["services"]["nginx"]["networks"] == ["edge"]
+
+
+def test_the_try_it_file_listens_on_this_machine_only() -> None:
+    for service in compose("docker-compose.yml")["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_every_secret_of_the_settings_can_come_from_a_file_that_is_mounted() -> None:
+    file = compose("docker-compose.prod.yml")
+    secret = {
+        name
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+    app = file["services"]["app"]
+    for name in secret:
+        assert app["environment"][f"{name}_FILE"] == f"/run/secrets/{name.lower()}"
+        assert name.lower() in app["secrets"]
+        # Empty unless the operator's environment says otherwise: then that goes first.
+        assert app["environment"][name] == f"${{{name}:-}}"
+
+
+def test_every_secret_that_a_service_mounts_is_declared_and_made() -> None:
+    file = compose("docker-compose.prod.yml")
+    made = (ROOT / "deploy" / "make-secrets.sh").read_text("utf-8")
+    used = {name for each in file["services"].values() for name in each.get("secrets", ())}
+    assert used == set(file["secrets"])
+    for name in used:
+        path = file["secrets"][name]["file"]
+        folder, _, leaf = path.removeprefix("./").partition("/")
+        assert leaf in made
+        assert f"/{folder}/" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_every_queue_has_a_worker() -> None:
+    workers = [
+        word.removeprefix("--queues=")
+        for service in compose("docker-compose.prod.yml")["services"].values()
+        for word in service.get("command", ())
+        if str(word).startswith("--queues=")
+    ]
+    assert sorted(workers) == sorted(queue.name for queue in celery.conf.task_queues)
+
+
+def test_the_names_of_the_founding_document_are_there() -> None:
+    services = compose("docker-compose.prod.yml")["services"]
+    assert {"app", "celery", "celery-beat", "postgres", "redis", "nginx"} <= set(services)
+    assert services["postgres"]["image"].endswith("postgres:15}")
+    assert services["redis"]["image"].endswith("redis:7-alpine}")
+    assert services["nginx"]["image"].endswith("nginx:alpine}")
+    assert services["postgres"]["environment"]["POSTGRES_DB"] == "fintech_app"
+    assert "beat" in services["celery-beat"]["command"]

@@ -1,0 +1,109 @@
+"""The Kubernetes files: what each container must have, and that they fit the program."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from app.core import web
+from app.core.celery import celery
+from app.core.config import Settings
+from tests.deploy.files import ROOT, containers, is_known, manifests, pods
+
+CHART = ROOT / "deploy" / "helm" / "fintech"
+BY_NAME = {(each["kind"], each["metadata"]["name"]): each for _, each in manifests()}
+SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
+
+
+@pytest.mark.parametrize(("name", "pod"), [pytest.param(*each, id=each[0]) for each in pods()])
+def test_no_pod_is_root_or_asks_the_cluster(name: str, pod: dict[str, Any]) -> None:
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert not any("hostPath" in volume for volume in pod["volumes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "container"), [pytest.param(*each, id=each[0]) for each in containers()]
+)
+def test_every_container_is_confined_and_limited(name: str, container: dict[str, Any]) -> None:
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+
+
+def test_every_variable_is_one_that_something_reads() -> None:
+    names = set(BY_NAME["ConfigMap", "app-config"]["data"])
+    for _, container in containers():
+        names |= {each["name"] for each in container.get("env", ())}
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    names |= set(values["settings"])
+    assert [name for name in sorted(names) if not is_known(name)] == []
+
+
+def test_every_secret_comes_from_a_file_that_the_guide_makes() -> None:
+    data = BY_NAME["ConfigMap", "app-config"]["data"]
+    chart = (CHART / "templates" / "config.yaml").read_text("utf-8")
+    made = (ROOT / "deploy" / "make-secrets.sh").read_text("utf-8")
+    for name in SECRETS | {"PLAID_CLIENT_ID"}:
+        assert data[f"{name}_FILE"] == f"/run/secrets/app/{name}"
+        assert name not in data
+        assert f'"{name}"' in chart
+        assert name.lower() in made
+
+
+def test_every_queue_has_a_worker_in_both() -> None:
+    queues = sorted(queue.name for queue in celery.conf.task_queues)
+    found = [
+        re.findall(r"--queues=(\w+)", " ".join(map(str, container.get("command", ()))))
+        for _, container in containers()
+    ]
+    assert sorted(name for names in found for name in names) == queues
+    assert sorted(yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["workers"]) == queues
+
+
+def test_the_founding_documents_names_ports_and_probes() -> None:
+    deployment = BY_NAME["Deployment", "fintech-app"]
+    assert deployment["metadata"]["namespace"] == "fintech-app"
+    assert deployment["spec"]["replicas"] == 3
+    [app] = deployment["spec"]["template"]["spec"]["containers"]
+    assert app["image"] == "fintech-app:latest"
+    assert app["livenessProbe"]["httpGet"]["path"].partition("?")[0] == "/health"
+    assert app["readinessProbe"]["httpGet"]["path"] == "/health"
+    service = BY_NAME["Service", "fintech-app-service"]
+    assert service["spec"]["ports"][0] == {"name": "http", "port": 80, "targetPort": 8000}
+
+
+def test_apply_of_the_folder_begins_with_the_namespace_and_misses_nothing() -> None:
+    files = sorted(path.name for path in (ROOT / "k8s").glob("*.yaml"))
+    assert files[0] == "00-namespace.yaml"
+    base = yaml.safe_load((ROOT / "k8s" / "Kustomization").read_text("utf-8"))
+    assert sorted(base["resources"]) == files
+
+
+def test_probes_ask_for_a_host_that_the_program_answers() -> None:
+    [app] = BY_NAME["Deployment", "fintech-app"]["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert app[probe]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+
+
+def test_the_ingress_lets_uploads_through() -> None:
+    limit = f"{web.UPLOAD_BYTES_MAX // 1024 // 1024}m"
+    annotations = BY_NAME["Ingress", "fintech-app"]["metadata"]["annotations"]
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    for each in (annotations, values["ingress"]["annotations"]):
+        assert each["nginx.ingress.kubernetes.io/proxy-body-size"] == limit
+
+
+def test_the_backup_is_the_same_script_everywhere() -> None:
+    script = (ROOT / "deploy" / "backup.sh").read_text("utf-8")
+    assert BY_NAME["ConfigMap", "backup-script"]["data"]["backup.sh"] == script
+    assert (CHART / "files" / "backup.sh").read_text("utf-8") == script
