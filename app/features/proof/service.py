@@ -19,6 +19,7 @@ from app.features.proof import checks, shadow, system
 from app.features.proof.shadow import Difference, Speaking, TotalDifference
 from app.features.proof.standing import Standing
 from app.features.proof.words import Word, words_of
+from app.features.tieout import service as tieout
 from app.features.transactions import apply, ledger_rows
 from app.features.transactions.service import Applied
 from app.providers.base import ProviderError
@@ -127,7 +128,8 @@ def verify(household_id: UUID, *, all_pages: bool = False) -> list[Finding]:
         shadow.take_time(session)
         found = [_look(session, check, household_id) for check in checks.OF_HOUSEHOLD]
         limit = None if all_pages else PAGES_OPENED
-        return [*found, _open_pages(session, household_id, limit)]
+        tied = _tie_out(session, household_id)
+        return [*found, tied, _open_pages(session, household_id, limit)]
 
 
 def _look(session: Session, check: checks.Check, household_id: UUID | None) -> Finding:
@@ -135,6 +137,22 @@ def _look(session: Session, check: checks.Check, household_id: UUID | None) -> F
     count, examples = checks.find(session, check, household_id)
     seconds = time.monotonic() - started
     return Finding(check.invariant, check.name, count, examples, check.remedy, seconds)
+
+
+def _tie_out(session: Session, household_id: UUID) -> Finding:
+    started = time.monotonic()
+    found = tieout.find_differences(session, household_id)
+    examples = [
+        f"{each.account_id}: {', '.join(each.fields) or 'it was never examined'}" for each in found
+    ]
+    return Finding(
+        "I4",
+        "Every account says what its rows and stated balances come to",
+        len(examples),
+        examples[: checks.FINDINGS_SHOWN],
+        "The next sync or import of these accounts examines them anew.",
+        time.monotonic() - started,
+    )
 
 
 def _open_pages(session: Session, household_id: UUID, limit: int | None) -> Finding:

@@ -202,10 +202,11 @@ _COLUMNS = (
 _STORE = """
 INSERT INTO tie_outs AS known (household_id, account_id, gap_since, checked_at, {columns})
 VALUES (%(household_id)s, %(account_id)s,
-        CASE WHEN %(state)s = 'gap' THEN now() END, now(), {values})
+        CASE WHEN %(state)s = 'gap' THEN %(now)s END, %(now)s, {values})
 ON CONFLICT (household_id, account_id) DO UPDATE
-SET checked_at = now(), {updates},
-    gap_since = CASE WHEN excluded.state = 'gap' THEN coalesce(known.gap_since, now()) END
+SET checked_at = excluded.checked_at, {updates},
+    gap_since = CASE WHEN excluded.state = 'gap'
+                     THEN coalesce(known.gap_since, excluded.checked_at) END
 """.format(
     columns=", ".join(_COLUMNS),
     values=", ".join(f"%({name})s" for name in _COLUMNS),
@@ -355,7 +356,10 @@ def find(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> d
 
 
 def store(
-    session: Session, household_id: UUID, values: Iterable[tuple[UUID, dict[str, object]]]
+    session: Session,
+    household_id: UUID,
+    values: Iterable[tuple[UUID, dict[str, object]]],
+    now: dt.datetime,
 ) -> None:
     """Store what was found of each account; `gap_since` stays while a gap stays."""
     with driver(session).cursor() as cursor:
@@ -366,6 +370,7 @@ def store(
                 | {
                     "household_id": household_id,
                     "account_id": account_id,
+                    "now": now,
                     "explanation": Jsonb(each["explanation"]),
                 }
                 for account_id, each in values

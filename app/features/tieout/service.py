@@ -55,8 +55,10 @@ def _keep(session: Session, household_id: UUID, ids: Sequence[UUID]) -> None:
         account_id: row.state
         for account_id, row in repository.find(session, household_id, ids).items()
     }
-    found = examine(session, household_id, ids, clock.now())
-    repository.store(session, household_id, ((each.account_id, values_of(each)) for each in found))
+    now = clock.now()
+    found = examine(session, household_id, ids, now)
+    values = ((each.account_id, values_of(each)) for each in found)
+    repository.store(session, household_id, values, now)
     for each in found:
         _raise_or_end_alarm(session, household_id, each, before.get(each.account_id))
 
@@ -79,13 +81,16 @@ def find_differences(session: Session, household_id: UUID) -> list[Difference]:
     ids = repository.all_account_ids(session, household_id)
     stored = repository.find(session, household_id, ids)
     different = []
-    for each in examine(session, household_id, ids, clock.now()):
-        row = stored.get(each.account_id)
-        values = values_of(each)
+    for account_id in ids:
+        row = stored.get(account_id)
+        # Which balances are looked at depends on the day: on the day that it was examined.
+        at = row.checked_at if row else clock.now()
+        [found] = examine(session, household_id, [account_id], at)
+        values = values_of(found)
         fields = [name for name in _COMPARED if row and getattr(row, name) != values[name]]
         # An account that was never examined is one that no balance was ever stated of.
-        if fields or (row is None and each.verdict.days):
-            different.append(Difference(each.account_id, tuple(fields)))
+        if fields or (row is None and found.verdict.days):
+            different.append(Difference(account_id, tuple(fields)))
     return different
 
 
