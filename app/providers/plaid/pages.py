@@ -87,9 +87,9 @@ def find_transaction(payload: bytes, source_id: str) -> dict[str, object]:
 def _decode_transactions(payload: bytes, from_cursor: str | None) -> Page:
     rejected: Rejected = []
     body = _decode(_SYNC, _SYNC_RAW, payload, rejected, _sync_rows)
-    to_cursor = body.next_cursor or None
+    next_cursor = body.next_cursor or None
     if body.transactions_update_status == "NOT_READY":
-        to_cursor = None
+        next_cursor = None
     upserts = _transactions(body.added, "added", rejected)
     upserts += _transactions(body.modified, "modified", rejected)
     return Page(
@@ -97,14 +97,16 @@ def _decode_transactions(payload: bytes, from_cursor: str | None) -> Page:
         payload=payload,
         changes=ChangeSet(
             from_cursor=from_cursor,
-            to_cursor=to_cursor,
+            # A cursor that we have must not be forgotten over an answer without one: what is
+            # withdrawn meanwhile would be missed.
+            to_cursor=next_cursor or from_cursor,
             upserts=tuple(upserts),
             removed=tuple([mapping.removed_key(row) for row in body.removed]),
             accounts=_accounts(body.accounts, rejected),
             rejected=tuple(rejected),
         ),
-        has_more=bool(body.has_more) and to_cursor is not None,
-        ready=to_cursor is not None,
+        has_more=bool(body.has_more) and next_cursor is not None,
+        ready=next_cursor is not None,
         history_complete=body.transactions_update_status not in _STILL_COLLECTING,
     )
 

@@ -287,9 +287,9 @@ def test_removed_rows_name_account_and_transaction():
         ),
         (
             {"transactions_update_status": "NOT_READY", "next_cursor": ""},
-            None, False, False, False,
+            "cursor-0", False, False, False,
         ),
-        ({"next_cursor": "", "has_more": True}, None, False, False, True),
+        ({"next_cursor": "", "has_more": True}, "cursor-0", False, False, True),
     ],
 )  # fmt: skip
 def test_a_page_says_how_far_the_history_is(fields, to_cursor, has_more, ready, complete):

@@ -27,8 +27,8 @@ from app.providers.base import Provider
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS = 120
-"""Longer than any single call to a provider may take; booking holds the Item's row besides."""
+LEASE_SECONDS = 300
+"""Longer than a call to a provider and its retries take; booking holds the Item's row besides."""
 LOST_RUNS_MAX = 3
 TOKEN_PLACE = "items.access_token"  # noqa: S105  # the name of a column
 SYNC_TASK = "connections.sync_item"
