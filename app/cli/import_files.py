@@ -68,7 +68,7 @@ def _import(
 def _print_preview(path: Path, shown: PreviewData) -> None:
     click.echo(
         f"{path}: {shown.format.upper()}, {shown.row_count} rows, {shown.new} new, "
-        f"{shown.known + shown.changed} known, {shown.matched} reported before, "
+        f"{shown.known + shown.changed} known, {shown.matched} told before, "
         f"{shown.rejected_count} unreadable"
     )
     names = {str(each.id): each.name for each in shown.ledger}
@@ -91,7 +91,7 @@ def _print_preview(path: Path, shown: PreviewData) -> None:
 def _print_result(result: Result) -> None:
     click.echo(
         f"  added {result.added}, corrected {result.modified}, known {result.known}, "
-        f"left out {result.matched}, unreadable {result.rejected_count}"
+        f"told twice {result.matched}, unreadable {result.rejected_count}"
     )
 
 

@@ -101,13 +101,14 @@ def _judge(
     *,
     together: Collection[tuple[str, str]] | None,
 ) -> Pair | None:
-    is_made_then = _is_made_then(old, new)
     tier = _tier(old, new)
-    if tier is None or is_made_then is False:
+    apart = _made_apart(old, new)
+    if tier is None or (apart or 0) > _MADE_DAYS:
         return None
+    is_made_then = apart == 0
     came_together = together is None or (new.id, old.id) in together
-    confidence = _confidence(tier, is_made_then=bool(is_made_then), together=came_together)
-    if confidence is None or (not is_made_then and _others_near(old, new, rows, tier)):
+    confidence = _confidence(tier, is_made_then=is_made_then, together=came_together)
+    if confidence is None or apart or (not is_made_then and _others_near(old, new, rows, tier)):
         if not came_together or confidence is None:
             return None
         confidence = min(confidence, _OTHERS_NEAR)
@@ -123,15 +124,13 @@ def _confidence(tier: _Tier, *, is_made_then: bool, together: bool) -> Decimal |
     return _NOTHING_SAYS if tier is _EQUAL else None
 
 
-def _is_made_then(old: Movement, new: Movement) -> bool | None:
-    """Tell whether the posted row was made on the day of the pending one; None: unknown."""
+def _made_apart(old: Movement, new: Movement) -> int | None:
+    """Return how many days apart the two were made; None: unknown."""
     if new.made_on is None:
         return None
     apart = abs((new.made_on - (old.made_on or old.date)).days)
     # A bank that does not know when a row was made may repeat the day it was posted.
-    if new.made_on == new.date and apart > 0:
-        return None
-    return None if 0 < apart <= _MADE_DAYS else apart == 0
+    return None if new.made_on == new.date and apart > 0 else apart
 
 
 def _tier(old: Movement, new: Movement) -> _Tier | None:

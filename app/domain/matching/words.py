@@ -24,7 +24,8 @@ _SAID_OF_ALL = frozenset(
 @lru_cache(maxsize=50_000)
 def words(text: str) -> tuple[str, ...]:
     """Return the words that tell a text from others, in their order; digits are references."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    plain = "".join(each for each in letters if not unicodedata.combining(each))
     found = (word for word in _WORD.findall(plain) if len(word) >= _SHORTEST_WORD)
     return tuple(dict.fromkeys(word for word in found if word not in _SAID_OF_ALL))
 

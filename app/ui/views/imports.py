@@ -127,8 +127,7 @@ class PreviewView:
     @property
     def new_count(self) -> int:
         """Return how many rows will be added."""
-        left_out = 0 if self.add_matches else self.matched_count
-        return self.row_count - self.known_count - left_out
+        return self.row_count - self.known_count
 
     @property
     def has_work(self) -> bool:
