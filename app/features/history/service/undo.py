@@ -17,6 +17,7 @@ from app.features.history.repository.plan import Effect, Held
 from app.features.history.service import around, fold
 from app.features.imports.service import book as booking
 from app.features.tieout import service as tieout
+from app.features.tieout import service as tieout
 from app.models import ChangeSet
 
 log = structlog.get_logger(__name__)
@@ -181,6 +182,8 @@ def _write(
     target.undone_by = turned_by if verb == "undo" else None
     session.flush()
     remembered = around.follow(session, household_id, target, undo_id)
+    if target.kind not in fold.DECIDING:
+        tieout.refresh_all(session, household_id)
     changes.count(session, household_id, turned_by, counts | remembered)
     tieout.refresh_all(session, household_id)
     jobs.after_commit(session, lambda: _announce(household_id, target.id, verb, counts))
