@@ -17,7 +17,6 @@ from app.features.history.repository.plan import Effect, Held
 from app.features.history.service import around, fold
 from app.features.imports.service import book as booking
 from app.features.tieout import service as tieout
-from app.features.tieout import service as tieout
 from app.models import ChangeSet
 
 log = structlog.get_logger(__name__)
@@ -185,7 +184,6 @@ def _write(
     if target.kind not in fold.DECIDING:
         tieout.refresh_all(session, household_id)
     changes.count(session, household_id, turned_by, counts | remembered)
-    tieout.refresh_all(session, household_id)
     jobs.after_commit(session, lambda: _announce(household_id, target.id, verb, counts))
 
 
