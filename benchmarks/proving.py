@@ -21,6 +21,7 @@ from app.features.changes import service as changes
 from app.features.connections import repository
 from app.features.connections.service import sync
 from app.features.journal import service as journal
+from app.features.tieout import service as tieout
 from app.features.transactions import service as transactions
 from app.providers import registry
 from app.providers.plaid.pages import TRANSACTIONS
@@ -100,7 +101,7 @@ def _link(household: Household) -> UUID:
 def _book(
     household: Household, item_id: UUID, bodies: Sequence[bytes], cursor: str | None
 ) -> str | None:
-    """Journal and book pages as a sync does, under the Item's lock no less than one; move it."""
+    """Journal and book pages as a sync does, and move the Item's cursor; return it."""
     run_id, start = uuid7(), cursor
     pages = []
     for sequence, body in enumerate(bodies):
@@ -142,6 +143,8 @@ def _book(
             pages={row.key: page_id for page_id, told in pages for row in told.upserts},
         )
         assert applied.added == BATCH_ROWS, applied
+        touched = {key.account_id for key in keys.values()}
+        tieout.after_booking(session, household.id, touched, has_changes=True)
         run = {"household_id": household.id, "id": run_id, "item_id": item_id, "trigger": "link",
                "state": "done", "started_at": text("now()"), "cursor_before": start,
                "cursor_after": cursor}  # fmt: skip
