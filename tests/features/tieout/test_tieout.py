@@ -5,6 +5,10 @@ from decimal import Decimal
 import pytest
 
 from app.core.database import household_transaction
+from app.features.changes import service as changes
+from app.features.matching import repository
+from app.features.matching.repository import Marked
+from app.features.matching.service.questions import take_apart
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
 from tests.features.connections.bank import query, row
@@ -114,3 +118,27 @@ def test_what_is_stored_is_what_a_recheck_finds(ada, bank):
         assert found.fields == ("state",)
         service.refresh_all(session, ada.household_id)
         assert service.find_differences(session, ada.household_id) == []
+
+
+def test_a_merge_that_was_wrong_is_a_gap_and_taking_it_apart_closes_it(ada, bank):
+    bank, item_id = bank
+    two = [row(bank, name, "4.50", date=on(1)) for name in ("x", "y")]
+    sync_on(bank, item_id, ada.household_id, 1, *map(Added, two))
+    ids = dict(
+        query(ada.household_id, "SELECT source_id, id FROM transactions WHERE date = :d", d=on(1))
+    )
+    with household_transaction(ada.household_id) as session:
+        change_set_id = changes.open_change_set(session, ada.household_id, kind="match")
+        pair = Marked(ids["y"], ids["y"], ids["x"], Decimal(1), "They look alike.")
+        repository.mark_duplicates(session, ada.household_id, change_set_id, [pair])
+        service.refresh_all(session, ada.household_id)
+
+    found = stored(ada.household_id)
+    assert (found["state"], found["gap"]) == ("gap", Decimal("-4.50"))
+    assert found["explanation"][0]["kind"] == "set_aside"
+    assert found["explanation"][0]["rows"][0]["transaction_id"] == str(ids["y"])
+
+    with household_transaction(ada.household_id) as session:
+        take_apart(session, ada.household_id, ada.user_id, ids["y"])
+
+    assert stored(ada.household_id)["state"] == "tied"

@@ -14,6 +14,7 @@ from app.features.changes import service as changes
 from app.features.matching import repository
 from app.features.matching.repository import Marked
 from app.features.matching.service.rows import SAME_ACCOUNT, SAME_MOVEMENT, Work
+from app.features.tieout import service as tieout
 from app.models import Account, MatchSuggestion, Transaction
 
 QUESTIONS_MAX = 100
@@ -100,6 +101,7 @@ def merge(session: Session, household_id: UUID, user_id: UUID, suggestion_id: UU
         _merge_rows(session, household_id, change_set_id, asked)
     _decide(session, household_id, user_id, asked, "merged", change_set_id)
     repository.close_moot(session, household_id)
+    tieout.refresh_all(session, household_id)
     return change_set_id
 
 
@@ -143,6 +145,7 @@ def take_apart(session: Session, household_id: UUID, user_id: UUID, transaction_
             "decided_by": user_id,
         },
     )
+    tieout.refresh(session, household_id, [row.account_id])
 
 
 def _open(session: Session, household_id: UUID, suggestion_id: UUID) -> MatchSuggestion:
