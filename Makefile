@@ -15,7 +15,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations lint rules \
+.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers lint rules \
 	format bench matching migrate migration assets hooks clean
 
 help: ## List these targets
@@ -82,6 +82,10 @@ format: $(DEVELOPMENT) ## Format the code and mend what can be mended
 
 check-migrations: $(DEVELOPMENT) ## Try the migrations on an empty database, there and back
 	$(BIN)/python scripts/check_migrations.py
+
+check-containers: $(TOOLS) ## Build the image and run the deployment files for real: as root on Debian, in minutes
+	@$(UV) run --quiet --no-project --with podman-compose==1.6.0 --with kubernetes-validate==1.37.0 \
+		--with helm-python-sdk==0.2.2 python -m scripts.check_containers $(arguments)
 
 check: lint check-migrations ## Everything that must pass before a commit counts
 	$(MAKE) test-all

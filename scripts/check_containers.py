@@ -38,7 +38,8 @@ def make_stand_ins(engine: Engine) -> None:
         shutil.rmtree(root)
         say("base image made from Debian's packages")
     for name in STAND_INS:
-        engine.build(ROOT / "deploy" / "check", f"localhost/check/{name}", f"--target={name}")
+        context = ROOT / "deploy" / "check"
+        engine.build(context, f"localhost/check/{name}", "--layers", f"--target={name}")
     say("stand-ins for python, postgres, redis and nginx made")
 
 
@@ -154,7 +155,7 @@ def main() -> int:
         if options.only != "kubernetes":
             check_compose(engine)
         if options.only != "compose":
-            kubernetes.play(engine)
+            kubernetes.check(engine)
     except Failed as failure:
         say(f"FAILED: {failure}")
         return 1

@@ -88,8 +88,7 @@ class Site:
             deadline = time.monotonic() + READY_SECONDS_MAX
             while not self._is_well(service, name):
                 if time.monotonic() > deadline:
-                    words = self.engine.run("podman", "logs", "--tail=30", name, check=False)
-                    raise Failed(f"{name} does not become healthy:\n{words}")
+                    raise Failed(f"{name} does not become healthy:\n{self._last_words(name)}")
                 time.sleep(1)
 
     def _is_well(self, service: str, name: str) -> bool:
@@ -97,13 +96,17 @@ class Site:
             state = self.engine.run(
                 "podman", "inspect", name, "--format", "{{.State.Status}} {{.State.ExitCode}}"
             )
-            expect(state in ("running 0", "exited 0", "stopping 0"), f"{name}: {state}")
+            is_fine = state in ("running 0", "exited 0", "stopping 0", "created 0")
+            expect(is_fine, "" if is_fine else f"{name}: {state}\n{self._last_words(name)}")
             return state == "exited 0"
         look = subprocess.run(
             ["podman", "healthcheck", "run", name],
             env=self.engine.environment, capture_output=True, check=False,
         )  # fmt: skip
         return look.returncode == 0
+
+    def _last_words(self, name: str) -> str:
+        return self.engine.run("sh", "-c", f"podman logs --tail=30 {name} 2>&1", check=False)
 
     def restart(self, name: str) -> None:
         """Stop a container as an upgrade does, start it again, and wait for its health."""
