@@ -56,7 +56,7 @@ def test_XB1_a_database_that_stops_at_once_costs_nothing_but_time(installation, 
     installation.start("web", "uvicorn", "app.main:app", f"--port={port}", "--host=127.0.0.1")
     installation.worker()
     installation.beat()
-    until(lambda: status_of(url)[0] == 200, 60, "the web starts")
+    until(lambda: status_of(url)[0] == 200, 150, "the web starts")
     tokens, _ = link(installation, household_id, 8, rows=3, seconds=0.4)
     until(lambda: count(household_id, RUNNING) >= 2, 60, "syncs run")
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.features.connections.service import sync
 from app.providers.base import ProductUnavailableError, ProviderUnavailableError
-from app.simulator.stream import INITIAL, NOT_READY, Added, Removed
+from app.simulator.stream import INITIAL, NOT_READY, Added, Modified, Removed
 from tests.features.connections.bank import item_of, linked, open_bank, query, row
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +69,18 @@ def _let(happening, bank):
             bank.stream.status = INITIAL
             bank.errors.clear()
             vars(bank).pop("fetch_transactions", None)
+
+
+def test_totals_follow_an_amount_that_the_bank_changes(ada):
+    bank = open_bank(rows=2)
+    with linked(ada.household_id, bank) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+        bank.stream.apply(Modified(row(bank, "t0", "-7.00")))
+        sync.sync_item(ada.household_id, item_id, "button")
+
+    totals = "SELECT sum(money_in), sum(money_out), sum(count) FROM "
+    for table in ("daily_totals", "monthly_totals"):
+        assert query(ada.household_id, totals + table) == [(7, -2, 2)]
 
 
 def test_trap_13_no_key_that_opens_anything_stands_in_the_code():
