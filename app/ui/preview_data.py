@@ -214,6 +214,7 @@ def detail(transaction_id: str, *, saved: bool = False) -> TransactionDetail | N
             ),
         ),
         saved=saved,
+        undo_url="/history/3" if saved else "",
     )  # fmt: skip
 
 
