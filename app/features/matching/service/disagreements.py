@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,8 +13,8 @@ from app.core import clock
 from app.domain.matching import SAME_MOVEMENT_DAYS
 from app.domain.matching.words import are_alike
 from app.domain.money import Money
-from app.features.matching import repository
-from app.features.matching.repository import ToldByOne, Trace
+from app.features.matching.repository import rows as rows_sql
+from app.features.matching.repository.rows import ToldByOne, Trace
 
 SINCE = dt.timedelta(days=400)
 ROWS_MAX = 200
@@ -47,7 +48,7 @@ class AccountReport:
 def list_disagreements(session: Session, household_id: UUID) -> list[AccountReport]:
     """Compare the sources of each account that has several with rows."""
     by_account: defaultdict[UUID, list[Trace]] = defaultdict(list)
-    for trace in repository.traces(session, household_id):
+    for trace in rows_sql.traces(session, household_id):
         if trace.has_rows:
             by_account[trace.account_id].append(trace)
     return [
@@ -65,7 +66,7 @@ def _rows(
     session: Session, household_id: UUID, account_id: UUID, traces: Sequence[Trace]
 ) -> Iterator[Disagreement]:
     source = {trace.id: trace.source for trace in traces}
-    rows = repository.told_by_one(
+    rows = rows_sql.told_by_one(
         session,
         household_id,
         account_id,
@@ -77,7 +78,8 @@ def _rows(
     for row in rows:
         if row.id in shown:
             continue
-        twin = next((each for each in rows if each.id not in shown and _differs(row, each)), None)
+        twins = (each for each in rows if each.id not in shown and _differs(row, each))
+        twin = min(twins, key=lambda each: _distance(row, each), default=None)
         shown |= {row.id} | ({twin.id} if twin else set())
         yield Disagreement(
             transaction_id=row.id,
@@ -88,6 +90,11 @@ def _rows(
             other=source[row.missing_in],
             other_amount=Money(twin.amount, twin.currency) if twin else None,
         )
+
+
+def _distance(row: ToldByOne, other: ToldByOne) -> tuple[bool, int, Decimal]:
+    days = abs((row.date - other.date).days)
+    return row.root != other.root, days, abs(row.amount - other.amount)
 
 
 def _differs(row: ToldByOne, other: ToldByOne) -> bool:

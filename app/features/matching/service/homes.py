@@ -21,8 +21,9 @@ from app.domain.matching import (
 from app.domain.records import AccountRecord, ChangeSet
 from app.features.accounts import service as accounts
 from app.features.accounts.service import SourceAccountKey
-from app.features.matching import repository
-from app.features.matching.repository import Trace
+from app.features.matching.repository import questions as asked_sql
+from app.features.matching.repository import rows as rows_sql
+from app.features.matching.repository.rows import Trace
 from app.features.matching.service.rows import SAME_ACCOUNT, Work, movement_of
 
 
@@ -58,7 +59,7 @@ def find_homes(
         item_id: The Item.
         institution_name: Its institution.
     """
-    traces = repository.traces(session, household_id)
+    traces = rows_sql.traces(session, household_id)
     mine = {trace.account_source_id: trace for trace in traces if trace.item_id == item_id}
     listed = {record.source_id: record for record in records}
     new = [record for record in listed.values() if _is_new(mine.get(record.source_id))]
@@ -167,7 +168,7 @@ def _overlaps(
 def _stored(
     session: Session, household_id: UUID, account_ids: set[str], first: dt.date, last: dt.date
 ) -> defaultdict[str, list[Movement]]:
-    rows = repository.counted(
+    rows = rows_sql.counted(
         session, household_id, None, sorted(map(UUID, account_ids)), days=(first, last)
     )
     stored: defaultdict[str, list[Movement]] = defaultdict(list)
@@ -183,7 +184,7 @@ def _decided(
     mine: Mapping[str, Trace],
 ) -> set[tuple[str, str]]:
     """Return the pairs of accounts, by the ids they have here, that a person has decided on."""
-    decided = repository.decided_pairs(session, household_id)
+    decided = asked_sql.decided_pairs(session, household_id)
     return {
         (one.id, account_source_id)
         for one in known

@@ -11,8 +11,9 @@ from app.core import clock
 from app.core.errors import ConflictError, NotFoundError
 from app.features.accounts import service as accounts
 from app.features.changes import service as changes
-from app.features.matching import repository
-from app.features.matching.repository import Marked
+from app.features.matching.repository import questions as asked_sql
+from app.features.matching.repository import rows as rows_sql
+from app.features.matching.repository.rows import Marked
 from app.features.matching.service.rows import SAME_ACCOUNT, SAME_MOVEMENT, Work
 from app.features.tieout import service as tieout
 from app.models import Account, MatchSuggestion, Transaction
@@ -58,7 +59,7 @@ class AccountQuestion:
 
 def list_rows(session: Session, household_id: UUID) -> list[RowQuestion]:
     """Return pairs of transactions that wait for an answer, the surest first."""
-    found = repository.open_rows(session, household_id, limit=QUESTIONS_MAX)
+    found = asked_sql.open_rows(session, household_id, limit=QUESTIONS_MAX)
     return [
         RowQuestion(
             asked.id,
@@ -74,7 +75,7 @@ def list_rows(session: Session, household_id: UUID) -> list[RowQuestion]:
 
 def list_accounts(session: Session, household_id: UUID) -> list[AccountQuestion]:
     """Return pairs of accounts that wait for an answer, the surest first."""
-    found = repository.open_accounts(session, household_id, limit=QUESTIONS_MAX)
+    found = asked_sql.open_accounts(session, household_id, limit=QUESTIONS_MAX)
     return [
         AccountQuestion(asked.id, asked.confidence, asked.reason, left, right)
         for asked, left, right in found
@@ -100,7 +101,7 @@ def merge(session: Session, household_id: UUID, user_id: UUID, suggestion_id: UU
     else:
         _merge_rows(session, household_id, change_set_id, asked)
     _decide(session, household_id, user_id, asked, "merged", change_set_id)
-    repository.close_moot(session, household_id)
+    asked_sql.close_moot(session, household_id)
     tieout.refresh_all(session, household_id)
     return change_set_id
 
@@ -123,15 +124,15 @@ def take_apart(session: Session, household_id: UUID, user_id: UUID, transaction_
         NotFoundError: The household has no such transaction.
         ConflictError: It is no duplicate.
     """
-    row = repository.find_transaction(session, household_id, transaction_id)
+    row = asked_sql.find_transaction(session, household_id, transaction_id)
     if row is None:
         raise NotFoundError("There is no such transaction.")
     if row.duplicate_of_id is None:
         raise ConflictError("This transaction is no duplicate.")
     original_id, kind = row.duplicate_of_id, "pending_posted" if row.pending else SAME_MOVEMENT
     changes.open_change_set(session, household_id, kind="match", actor_user_id=user_id)
-    repository.release(session, household_id, transaction_id)
-    repository.upsert_decision(
+    rows_sql.release(session, household_id, transaction_id)
+    asked_sql.upsert_decision(
         session,
         household_id,
         {
@@ -149,7 +150,7 @@ def take_apart(session: Session, household_id: UUID, user_id: UUID, transaction_
 
 
 def _open(session: Session, household_id: UUID, suggestion_id: UUID) -> MatchSuggestion:
-    asked = repository.find_suggestion(session, household_id, suggestion_id)
+    asked = asked_sql.find_suggestion(session, household_id, suggestion_id)
     if asked is None:
         raise NotFoundError("There is no such question.")
     if asked.state != "open":
@@ -165,7 +166,7 @@ def _decide(
     state: str,
     change_set_id: UUID | None,
 ) -> None:
-    repository.decide(
+    asked_sql.decide(
         session,
         household_id,
         asked.id,
@@ -181,14 +182,14 @@ def _decide(
 def _merge_rows(
     session: Session, household_id: UUID, change_set_id: UUID, asked: MatchSuggestion
 ) -> None:
-    left = repository.find_transaction(session, household_id, asked.left_id)
-    right = repository.find_transaction(session, household_id, asked.right_id)
+    left = asked_sql.find_transaction(session, household_id, asked.left_id)
+    right = asked_sql.find_transaction(session, household_id, asked.right_id)
     if left is None or right is None or not left.is_live or left.duplicate_of_id is not None:
         raise ConflictError("One of the two is no longer in the ledger.")
     if right.duplicate_of_id is not None:
         raise ConflictError(_ANSWERED)
     pair = Marked(right.id, right.id, left.id, Decimal(1), f"{_BY_HAND} {asked.reason}")
-    repository.mark_duplicates(session, household_id, change_set_id, [pair])
+    rows_sql.mark_duplicates(session, household_id, change_set_id, [pair])
     changes.count(session, household_id, change_set_id, {"merged": 1})
 
 
@@ -196,11 +197,11 @@ def _merge_accounts(
     session: Session, household_id: UUID, change_set_id: UUID, asked: MatchSuggestion
 ) -> None:
     """Let the sources of one account feed the other, and find what both tell."""
-    ids: Sequence[UUID] = repository.sources_of(session, household_id, asked.right_id)
+    ids: Sequence[UUID] = asked_sql.sources_of(session, household_id, asked.right_id)
     for source_account_id in ids:
         accounts.feed_other_account(session, household_id, source_account_id, asked.left_id)
     accounts.hide(session, household_id, [asked.right_id])
-    days = repository.days_of_account(session, household_id, asked.left_id)
+    days = asked_sql.days_of_account(session, household_id, asked.left_id)
     work = Work(session, household_id, change_set_id)
     merged = work.match_told({asked.left_id: days}) if days else 0
     changes.count(session, household_id, change_set_id, {"merged": merged})

@@ -21,8 +21,9 @@ from app.domain.matching import (
 )
 from app.domain.records import ChangeSet, TransactionRecord
 from app.features.accounts.service import SourceAccountKey
-from app.features.matching import repository
-from app.features.matching.repository import Candidate, Marked
+from app.features.matching.repository import questions as asked_sql
+from app.features.matching.repository import rows as rows_sql
+from app.features.matching.repository.rows import Candidate, Marked
 
 PENDING_POSTED, SAME_MOVEMENT, SAME_ACCOUNT = "pending_posted", "same_movement", "same_account"
 OWN = "Brought as a movement of its own."
@@ -69,7 +70,7 @@ def match_changes(
             by_account[key.account_id] = _joined([span, days[key.source_account_id]])
     count += work.match_told(by_account)
     if count or withdrawn:
-        repository.close_moot(session, household_id)
+        asked_sql.close_moot(session, household_id)
     return count
 
 
@@ -101,7 +102,7 @@ class Work:
         """Find what vanished pending transactions were posted as."""
         today = clock.today()
         first = min((span[0] for span in days.values()), default=today)
-        waiting = repository.awaited(
+        waiting = rows_sql.awaited(
             self.session,
             self.household_id,
             self.change_set_id,
@@ -112,7 +113,7 @@ class Work:
         if not waiting:
             return 0
         span = waiting[0].date, waiting[-1].date
-        posted = repository.posted(
+        posted = rows_sql.posted(
             self.session,
             self.household_id,
             self.change_set_id,
@@ -150,11 +151,11 @@ class Work:
         """Find movements that several sources of one account tell."""
         if not days:
             return 0
-        shared = repository.shared_accounts(self.session, self.household_id, sorted(days))
+        shared = rows_sql.shared_accounts(self.session, self.household_id, sorted(days))
         count = 0
         for account_id, sources in shared.items():
             first, last = days[account_id]
-            rows = repository.counted(
+            rows = rows_sql.counted(
                 self.session,
                 self.household_id,
                 self.change_set_id,
@@ -202,7 +203,7 @@ class Work:
             return 0
         if pairs.certain:
             marked = [_marked(kind, pair, by_id) for pair in pairs.certain]
-            repository.mark_duplicates(
+            rows_sql.mark_duplicates(
                 self.session, self.household_id, self.change_set_id, _without_chains(marked)
             )
         self.ask(kind, [_ordered(kind, pair, by_id) for pair in pairs.possible])
@@ -217,13 +218,13 @@ class Work:
             if rows[row_id].is_new
         }
         alone = [_question(SAME_MOVEMENT, Pair(each, each, Decimal(0), OWN)) for each in own]
-        repository.insert_suggestions(
+        asked_sql.insert_suggestions(
             self.session, self.household_id, [each | {"state": "rejected"} for each in alone]
         )
 
     def ask(self, kind: str, pairs: Iterable[Pair]) -> None:
         """Store questions; a pair that was asked before, in either order, is not asked again."""
-        repository.insert_suggestions(
+        asked_sql.insert_suggestions(
             self.session,
             self.household_id,
             [
@@ -237,7 +238,7 @@ class Work:
     def decided(self) -> set[tuple[str, str]]:
         """The pairs of which a person has said what they are."""
         if self._decided is None:
-            pairs = repository.decided_pairs(self.session, self.household_id)
+            pairs = asked_sql.decided_pairs(self.session, self.household_id)
             self._decided = {(str(left), str(right)) for left, right in pairs}
         return self._decided
 
@@ -261,7 +262,7 @@ def told_before(
     if not records:
         return set()
     days = [record.date for record in records]
-    rows = repository.counted(
+    rows = rows_sql.counted(
         session,
         household_id,
         None,

@@ -1,0 +1,1 @@
+"""SQL of matching: `rows` finds and marks duplicates, `questions` keeps what is asked."""
