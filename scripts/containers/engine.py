@@ -69,6 +69,7 @@ class Engine:
             "PLAID_BASE_URL": "http://simulator:8100",
             "PLAID_CLIENT_ID": "simulator",
             "PLAID_SECRET": "simulator",
+            "PLAID_ENV": "sandbox",
             "WEBHOOK_BASE_URL": "http://app:8000",
             "TRUSTED_HOSTS": "app",
         }

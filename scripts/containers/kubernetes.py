@@ -127,6 +127,7 @@ def _playable(objects: list[Object]) -> list[Object]:
                     "PLAID_BASE_URL": "http://simulator:8100",
                     "PLAID_CLIENT_ID": "simulator",
                     "PLAID_SECRET": "simulator",
+                    "PLAID_ENV": "sandbox",
                 }
             found.append(each)
         elif each["kind"] == "Deployment" and name in PLAYED:

@@ -61,9 +61,8 @@ def test_health_of_the_scheduler_is_the_age_of_its_schedule(
     health = load("health")
     schedule = tmp_path / "schedule"
     monkeypatch.setattr(health, "BEAT_SCHEDULE", schedule)
-    with pytest.raises(OSError, match="schedule"):
-        health.beat()
-    schedule.touch()
+    assert not health.beat()
+    schedule.with_suffix(".db").touch()
     assert health.beat()
     real = time.time
     monkeypatch.setattr(health.time, "time", lambda: real() + 700)
