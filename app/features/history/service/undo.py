@@ -205,7 +205,7 @@ def _check(target: ChangeSet, verb: str) -> None:
         raise ConflictError(f"What was {VERBS[target.kind]} has its own entry: use that one.")
     if possible != verb:
         done = "undone already" if verb == "undo" else "in force"
-        raise ConflictError(f"This change set is {done}.", code=f"not_to_{verb}")
+        raise ConflictError(f"This change set is {done}.")
 
 
 def _refusal(
