@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.features.connections.service import link
 from app.features.history.service.undo import undo, undo_import
+from app.features.proof import service as proof
 from app.models import Account, ChangeSet, FieldChange, Transaction
 from app.simulator.rows import Facts
 from app.simulator.stream import Added, Modified, Posted, Removed
@@ -22,6 +23,7 @@ from tests.features.matching.histories import (
     find,
     link_and_sync,
     open_account,
+    providers,
     questions,
     sync_again,
     total,
@@ -106,6 +108,26 @@ def test_of_two_duplicates_one_stands_in(ada) -> None:
     sync_again(ada, bank, item_id)
 
     assert (counts(ada), total(ada)) == ((30, 10, 20), before)
+
+
+def test_the_ledger_made_again_from_the_journal_has_the_same_duplicates(ada) -> None:
+    bank = bank_of("one", open_account(), 10)
+    bank.stream.apply(Added(pending_row(bank, "p1", "24.53", name="LUIGIS TRATTORIA")))
+    item_id = link_and_sync(ada, bank)
+    bring_file(ada, csv_of(range(12)), "november.csv", only_account(ada))
+    later = DAY + dt.timedelta(days=2)
+    posted = row(bank, "t1", "24.53", name="LUIGIS", date=later, authorized_date=DAY)
+    bank.stream.apply(Posted("p1", posted, linked=False))
+    bank.stream.apply(Removed("one-3"))
+    sync_again(ada, bank, item_id)
+    assert counts(ada)[2] == 11
+
+    with providers(bank):
+        found = proof.replay(ada.household_id)
+        findings = proof.verify(ada.household_id)
+
+    assert found.is_same, found
+    assert [each for each in findings if each.count] == []
 
 
 def test_undoing_the_file_leaves_the_bank_as_if_it_had_never_come(ada) -> None:
