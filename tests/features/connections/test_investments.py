@@ -9,9 +9,11 @@ from app.providers.base import (
     ProductUnavailableError,
     ProviderUnavailableError,
 )
+from app.providers.plaid import pages
 from app.simulator.rows import Account
 from app.simulator.stream import Added, ItemStream
 from tests.features.connections.bank import Bank, item_of, linked, row
+from tests.providers.plaid.bodies import account, encode
 
 
 @pytest.mark.parametrize(
@@ -25,12 +27,19 @@ def test_what_is_not_to_be_had_of_investments_does_not_hold_up_the_rest(ada, err
     bank = Bank(ItemStream(f"item-{uuid7()}", accounts))
     bank.stream.apply(Added(row(bank, "a", "1.00")))
 
-    def refuse(_access_token):
+    listed = [account(each.account_id, type=each.type, name=each.name) for each in accounts]
+    listing = encode({"accounts": listed, "item": {"item_id": "i"}})
+    bank.fetch_accounts = lambda _: pages.decode_page(pages.ACCOUNTS, listing, None)
+    refused = []
+
+    def refuse(access_token):
+        refused.append(access_token)
         raise error("NO_HOLDINGS", "There are none for us.")
 
     bank.fetch_holdings = refuse
     with linked(ada.household_id, bank) as item_id:
         outcome = sync.sync_item(ada.household_id, item_id, "button")
 
+    assert refused == ["access-1"]
     assert (outcome.state, outcome.applied.added) == ("done", 1)
     assert item_of(ada.household_id, item_id).state == "good"
