@@ -55,13 +55,16 @@ class Installation:
     folder: Path
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
 
-    def start(self, name: str, *command: str, lease_seconds: float = 3.0) -> subprocess.Popen:
+    def start(
+        self, name: str, *command: str, lease_seconds: float = 3.0, tick_seconds: float = 15.0
+    ) -> subprocess.Popen:
         """Start one of our programs; its log is `name`.log in the folder."""
         environment = {
             **os.environ,
             "DATABASE_URL": self.url,
             "REDIS_URL": self.valkey.url,
             "FAULTS_LEASE_SECONDS": str(lease_seconds),
+            "FAULTS_TICK_SECONDS": str(tick_seconds),
             "LOG_LEVEL": "INFO",
         }
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -80,10 +83,13 @@ class Installation:
             lease_seconds=lease_seconds,
         )  # fmt: skip
 
-    def beat(self) -> subprocess.Popen:
-        """Start the scheduler."""
-        schedule = self.folder / f"beat-{uuid7()}"
-        return self.start("beat", "celery", "-A", "app.tasks", "beat", f"--schedule={schedule}")
+    def beat(self, *, tick_seconds: float = 15.0) -> subprocess.Popen:
+        """Start the scheduler; it looks for what is due at each tick."""
+        schedule = f"--schedule={self.folder / str(uuid7())}"
+        return self.start(
+            "beat", "celery", "-A", "tests.faults.worker", "beat", schedule,
+            tick_seconds=tick_seconds,
+        )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End a process."""

@@ -55,10 +55,10 @@ def test_XB1_a_database_that_stops_at_once_costs_nothing_but_time(installation, 
     url = f"http://127.0.0.1:{port}/health"
     installation.start("web", "uvicorn", "app.main:app", f"--port={port}", "--host=127.0.0.1")
     installation.worker()
-    installation.beat()
+    installation.beat(tick_seconds=2)
     until(lambda: status_of(url)[0] == 200, 150, "the web starts")
     tokens, _ = link(installation, household_id, 8, rows=3, seconds=0.4)
-    until(lambda: count(household_id, RUNNING) >= 2, 60, "syncs run")
+    until(lambda: count(household_id, RUNNING) >= 2, 120, "syncs run")
 
     installation.postgres.child.process.send_signal(signal.SIGQUIT)
     installation.postgres.child.process.wait(20)
@@ -74,7 +74,7 @@ def test_XR2_XR3_a_broker_that_is_flushed_and_killed_loses_nothing(installation,
     installation.worker()
     installation.beat()
     tokens, _ = link(installation, household_id, 55, seconds=0.3)
-    until(lambda: count(household_id, RUNNING) >= 4, 60, "syncs run")
+    until(lambda: count(household_id, RUNNING) >= 4, 120, "syncs run")
 
     with redis.Redis.from_url(installation.valkey.url) as client:
         client.flushall()
@@ -113,14 +113,14 @@ def test_XP8_XP9_poison_is_set_aside_after_three_deaths_and_a_hundred_others_fin
     for poison in poisons:
         link(installation, household_id, 1, prefix=poison, poison=poison)
     installation.worker()
-    installation.beat()
+    installation.beat(tick_seconds=2)
 
     def is_over():
         if installation.processes["worker"].poll() is not None:
             installation.worker()  # as an orchestrator does
         return count(household_id, UNFINISHED) == 0
 
-    until(is_over, 240, "the others are done and poison is set aside")
+    until(is_over, 300, "the others are done and poison is set aside")
 
     parked = [name for (name,) in query(household_id, PARKED)]
     assert [name.partition("-")[0] for name in parked] == list(poisons)
@@ -139,12 +139,12 @@ def test_XP7_a_worker_that_is_asked_to_stop_gives_its_turn_back_at_once(installa
     names = ("one", "other")
     for name in names:
         installation.worker(name, lease_seconds=lease)
-    installation.beat()
+    installation.beat(tick_seconds=2)
     for name in names:
-        until(lambda name=name: " ready" in installation.log_of(name), 60, f"{name} is there")
+        until(lambda name=name: " ready" in installation.log_of(name), 150, f"{name} is there")
     tokens, _ = link(installation, household_id, 1, rows=20, seconds=0.3)
     pages = "SELECT count(*) FROM journal_pages"
-    until(lambda: count(household_id, pages) >= 3, 60, "it reads")
+    until(lambda: count(household_id, pages) >= 3, 120, "it reads")
 
     [busy] = [name for name in names if "sync_run_started" in installation.log_of(name)]
     installation.processes[busy].send_signal(signal.SIGTERM)

@@ -8,10 +8,15 @@ import sys
 
 from celery.signals import celeryd_after_setup
 
-from app.features.connections.service import alone, turns
+from app.features.connections.service import alone, health, turns
 from app.tasks import app
 from tests.faults import token_bank
 
+# Only waiting is shortened: nobody has the time of the real world.
+health.BACKOFF_BASE_SECONDS = 1
+app.conf.beat_schedule["schedule-due-syncs"]["schedule"] = float(
+    os.environ.get("FAULTS_TICK_SECONDS", "15")
+)
 turns.LEASE_SECONDS = float(os.environ["FAULTS_LEASE_SECONDS"])
 alone.COMMAND = [sys.executable, "-m", "tests.faults.worker"]
 app.conf.worker_hijack_root_logger = False
