@@ -140,6 +140,9 @@ def _as_pod(name: str, template: Object) -> Object:
     spec.pop("serviceAccountName", None)
     # What it waits for, and the address of the pod, Podman cannot tell.
     spec.pop("initContainers", None)
+    for volume in spec["volumes"]:
+        if "secret" in volume:
+            volume["secret"]["optional"] = False  # Podman 4.3 falls over what is left out
     for container in spec["containers"]:
         container["image"] = IMAGES[container["image"]]
         container["imagePullPolicy"] = "Never"
