@@ -51,7 +51,8 @@ def defined_metrics() -> dict[str, tuple[str, list[str]]]:
     found = {}
     for path in APPLICATION:
         for call in calls(ast.parse(path.read_text(encoding="utf-8"))):
-            kind = ast.unparse(call.func).rpartition(".")[2]
+            # `_gauge` is one that is measured only when it is asked for.
+            kind = ast.unparse(call.func).rpartition(".")[2].removeprefix("_").capitalize()
             if kind in METRIC_KINDS and call.args and isinstance(call.args[0], ast.Constant):
                 name = str(call.args[0].value).removesuffix("_total")
                 labels = ast.literal_eval(call.args[2]) if len(call.args) > 2 else []

@@ -8,7 +8,7 @@ figures; take the maximum, not the sum.
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily
@@ -60,14 +60,14 @@ def _measure() -> list[GaugeMetricFamily]:
         waiting, age, running = system.measure_queue(session)
         runs = {row[0]: row[1:] for row in system.measure_runs(session, SPAN)}
     none = (0, 0.0, 0.0)
-    by_item = _gauge("fta_items", "Linked connections, by state.", "state")
+    by_item = _gauge("fta_items", "Linked connections, by state.", ["state"])
     by_run = _gauge(
-        "fta_sync_runs_last_hour", "Sync runs that began in the last hour, by outcome.", "outcome"
+        "fta_sync_runs_last_hour", "Sync runs that began in the last hour, by outcome.", ["outcome"]
     )
     seconds = _gauge(
         "fta_sync_seconds_p95_last_hour",
         "95th percentile of the seconds that finished runs of the last hour took, by part.",
-        "part",
+        ["part"],
     )
     for state in ITEM_STATES:
         by_item.add_metric([state], items.get(state, 0))
@@ -86,8 +86,8 @@ def _measure() -> list[GaugeMetricFamily]:
 
 
 def _gauge(
-    name: str, help_: str, label: str | None = None, value: float | None = None
+    name: str, help_: str, labels: Sequence[str] = (), value: float | None = None
 ) -> GaugeMetricFamily:
-    if label is not None:
-        return GaugeMetricFamily(name, help_, labels=[label])
+    if labels:
+        return GaugeMetricFamily(name, help_, labels=labels)
     return GaugeMetricFamily(name, help_, value=float(value or 0))
