@@ -20,7 +20,10 @@ from scripts.containers import kubernetes, work
 from scripts.containers.engine import IMAGE, STAND_INS, Engine, Failed, expect, say
 from scripts.containers.site import ROOT, Site
 
-PACKAGES = ("podman", "buildah", "runc", "debootstrap", "openssl", "netavark", "aardvark-dns")
+PACKAGES = (
+    "podman", "buildah", "runc", "debootstrap", "catatonit", "openssl", "netavark",
+    "aardvark-dns",
+)  # fmt: skip
 STORE = Path("/var/tmp/fintech-check-containers")
 
 

@@ -4,6 +4,7 @@ Podman knows pods, Deployments, ConfigMaps, Secrets and claims. It has no Servic
 or autoscalers: what stands for them here is a name on a network, and a command.
 """
 
+import base64
 import shutil
 import subprocess
 import time
@@ -103,15 +104,24 @@ def play(engine: Engine) -> None:
     secret = engine.run("sh", str(ROOT / "deploy" / "kubernetes-secrets.sh"), "secrets", cwd=folder)
     engine.run("podman", "network", "create", NETWORK)
     path = folder / "all.yaml"
-    path.write_text(yaml.safe_dump_all([yaml.safe_load(secret), *_playable(objects)]))
+    path.write_text(
+        yaml.safe_dump_all([_as_config_map(yaml.safe_load(secret)), *_playable(objects)])
+    )
     try:
         engine.run("podman", "kube", "play", f"--network={NETWORK}", str(path))
         _wait_until_healthy(engine)
     finally:
-        engine.run("podman", "kube", "down", str(path), check=False)
+        engine.run("podman", "pod", "rm", "--force", *PLAYED, check=False)
         engine.run("podman", "volume", "prune", "--force", check=False)
         engine.run("podman", "network", "rm", "--force", NETWORK, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_config_map(secret: Object) -> Object:
+    """Return a Secret's plain text as a ConfigMap: Podman 4.3 mounts a Secret undecoded."""
+    plain = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    metadata = {"name": secret["metadata"]["name"]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": plain}
 
 
 def _playable(objects: list[Object]) -> list[Object]:
@@ -135,6 +145,10 @@ def _playable(objects: list[Object]) -> list[Object]:
     return found
 
 
+# Probes, which are asked from here; ports, which Podman would open on this machine.
+_NOT_PLAYED = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "ports")
+
+
 def _as_pod(name: str, template: Object) -> Object:
     spec = template["spec"]
     spec.pop("serviceAccountName", None)
@@ -142,13 +156,13 @@ def _as_pod(name: str, template: Object) -> Object:
     spec.pop("initContainers", None)
     for volume in spec["volumes"]:
         if "secret" in volume:
-            volume["secret"]["optional"] = False  # Podman 4.3 falls over what is left out
+            volume["configMap"] = {"name": volume.pop("secret")["secretName"], "optional": False}
     for container in spec["containers"]:
         container["image"] = IMAGES[container["image"]]
         container["imagePullPolicy"] = "Never"
         container["env"] = [one for one in container.get("env", []) if "valueFrom" not in one]
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle"):
-            container.pop(probe, None)
+        for left_out in _NOT_PLAYED:
+            container.pop(left_out, None)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
