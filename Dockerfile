@@ -52,7 +52,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=2 \
-    HOME=/tmp
+    HOME=/tmp \
+    FINTECH_HOME=/var/lib/fintech
 WORKDIR /app
 COPY --from=build /app /app
 # Where a volume may be put that the program's user can write.
