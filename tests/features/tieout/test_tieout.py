@@ -6,8 +6,8 @@ import pytest
 
 from app.core.database import household_transaction
 from app.features.changes import service as changes
-from app.features.matching import repository
-from app.features.matching.repository import Marked
+from app.features.matching.repository import rows
+from app.features.matching.repository.rows import Marked
 from app.features.matching.service.questions import take_apart
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
@@ -130,7 +130,7 @@ def test_a_merge_that_was_wrong_is_a_gap_and_taking_it_apart_closes_it(ada, bank
     with household_transaction(ada.household_id) as session:
         change_set_id = changes.open_change_set(session, ada.household_id, kind="match")
         pair = Marked(ids["y"], ids["y"], ids["x"], Decimal(1), "They look alike.")
-        repository.mark_duplicates(session, ada.household_id, change_set_id, [pair])
+        rows.mark_duplicates(session, ada.household_id, change_set_id, [pair])
         service.refresh_all(session, ada.household_id)
 
     found = stored(ada.household_id)
