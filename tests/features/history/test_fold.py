@@ -16,7 +16,7 @@ steps = st.one_of(
 )  # fmt: skip
 histories = st.lists(steps, min_size=3, max_size=14)
 many = settings(
-    max_examples=effort.examples(150),
+    max_examples=effort.examples(40),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
