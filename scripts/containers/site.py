@@ -96,7 +96,7 @@ class Site:
             state = self.engine.run(
                 "podman", "inspect", name, "--format", "{{.State.Status}} {{.State.ExitCode}}"
             )
-            is_fine = state in ("running 0", "exited 0", "stopping 0", "created 0")
+            is_fine = state.endswith(" 0")
             expect(is_fine, "" if is_fine else f"{name}: {state}\n{self._last_words(name)}")
             return state == "exited 0"
         look = subprocess.run(
