@@ -1,6 +1,6 @@
 """Whatever is undone and redone, the ledger is the fold of the change sets in force."""
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests import effort
@@ -8,13 +8,20 @@ from tests.features.connections import streams
 from tests.features.connections.bank import query
 from tests.features.history.world import World, new_world
 
-happenings = streams.steps.filter(lambda step: step[0] != "churn account")
 steps = st.one_of(
-    st.tuples(st.just("sync"), st.lists(happenings, max_size=5)),
+    st.tuples(st.just("sync"), st.lists(streams.steps, max_size=5)),
     st.tuples(st.sampled_from(["import", "edit", "many", "undo", "undo", "redo"]),
               st.tuples(st.integers(0, 60), st.integers(0, 60))),
 )  # fmt: skip
 histories = st.lists(steps, min_size=3, max_size=14)
+# The second sync withdraws what the first one brought while that is undone, and so writes nothing;
+# when the first one is in force again, only this word keeps the row removed.
+WITHDRAWN_WHILE_UNDONE = [
+    ("sync", [("add pending", 34, 1231)]),
+    ("undo", (17, 50)),
+    ("sync", [("vanish", 27, 1949)]),
+    ("redo", (12, 18)),
+]
 many = settings(
     max_examples=effort.examples(40),
     phases=[Phase.explicit, Phase.generate],
@@ -23,6 +30,7 @@ many = settings(
 
 
 @many
+@example(history=WITHDRAWN_WHILE_UNDONE)
 @given(history=histories)
 def test_the_ledger_is_the_fold_of_what_is_in_force(history) -> None:
     with new_world() as world:

@@ -142,7 +142,12 @@ _SPEAKERS = f"""
 WITH {_SETS}
 SELECT set.id, set.sequence, set.kind, set.sync_run_id
 FROM change_sets AS set JOIN sets USING (id)
-WHERE set.household_id = %(household_id)s AND sets.in_force = %(wanted)s
+WHERE set.household_id = %(household_id)s
+  AND (%(ever_undone)s AND EXISTS (
+          SELECT FROM change_sets AS undo
+          WHERE undo.household_id = %(household_id)s AND undo.kind = 'undo'
+            AND undo.target_id = set.id)
+    OR NOT %(ever_undone)s AND sets.in_force)
   AND set.kind IN ('sync', 'import') AND set.sync_run_id IS NOT NULL
   AND set.sequence > %(after)s AND set.id IS DISTINCT FROM %(but)s
   AND (EXISTS (SELECT FROM sync_runs AS run JOIN source_accounts AS account
@@ -339,17 +344,18 @@ def speakers(
     source_account_ids: Iterable[UUID],
     *,
     in_force: bool,
-    wanted: bool = True,
+    ever_undone: bool = False,
     after: int = 0,
     but: UUID | None = None,
 ) -> list[Speaker]:
     """Return who may have spoken of some accounts, the latest first.
 
-    `wanted` asks for those in force, or for the others, were `target` in force or not.
+    Of those in force, were `target` in force or not; with `ever_undone` of those that were undone
+    at some time, in force again or not.
     """
     parameters = {
         "source_account_ids": list(source_account_ids),
-        "wanted": wanted,
+        "ever_undone": ever_undone,
         "after": after,
         "but": but,
     }

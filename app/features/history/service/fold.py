@@ -68,7 +68,8 @@ def _repeated(
 ) -> list[UUID]:
     """Return the rows of which a change set may have said what the ledger said already.
 
-    They matter only where another word that said so is out of force now.
+    They matter only where another word that said so was out of force at some time: whether or not
+    it is now, the ledger may say so since then because of this change set alone.
     """
     if target.kind not in words.KINDS:
         return []
@@ -82,7 +83,7 @@ def _repeated(
         target.id,
         accounts,
         in_force=in_force,
-        wanted=False,
+        ever_undone=True,
         but=target.id,
     )
     return plan.rows_of_keys(session, household_id, list(said)) if undone else []
