@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._left = 0
         self.cuts = 0
+        self.delay_seconds = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
@@ -65,6 +67,7 @@ class Proxy:
                 if doomed.is_set():
                     self.cuts += 1
                     break
+                time.sleep(self.delay_seconds)
                 client.sendall(data)
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

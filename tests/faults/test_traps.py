@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from app.features.changes import service as changes
 from app.features.connections.service import sync
 from app.providers.base import ProductUnavailableError, ProviderUnavailableError
 from app.simulator.stream import INITIAL, NOT_READY, Added, Modified, Removed
@@ -104,3 +106,48 @@ def test_trap_13_no_key_that_opens_anything_stands_in_the_code():
         pytest.skip("not a checkout: there is no list of files to look through")
 
     assert found == []
+
+
+_EFFECTIVE = (
+    ("bank", None, None, "bank"),
+    ("bank", "model", None, "model"),
+    ("bank", "model", "user", "user"),
+    ("bank", None, "user", "user"),
+    (None, "model", None, "model"),
+    (None, None, "user", "user"),
+    (None, None, None, None),
+)
+
+
+@pytest.mark.parametrize(("source", "enriched", "user", "shown"), _EFFECTIVE)
+def test_trap_10_an_enrichment_that_says_nothing_hides_and_locks_nothing(
+    ada, source, enriched, user, shown
+):
+    """The database computes what is shown: the user's, else enrichment's, else the source's."""
+    bank = open_bank(rows=1)
+    with linked(ada.household_id, bank) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+    said = {"source": source, "enriched": enriched, "user": user}
+    with ada.session() as session:
+        changes.open_change_set(session, ada.household_id, kind="edit", actor_user_id=ada.user_id)
+        for who, name in said.items():
+            session.execute(
+                text(f"UPDATE transactions SET counterparty_{who} = :name"), {"name": name}
+            )
+            session.execute(
+                text(
+                    f"UPDATE transactions SET category_{who} ="
+                    " (SELECT id FROM categories ORDER BY id OFFSET :nth LIMIT 1)"
+                    if name
+                    else f"UPDATE transactions SET category_{who} = NULL"
+                ),
+                {"nth": list(said).index(who)} if name else {},
+            )
+
+    [(counterparty, category_id)] = query(
+        ada.household_id, "SELECT counterparty, category_id FROM transactions"
+    )
+    order = query(ada.household_id, "SELECT id FROM categories ORDER BY id LIMIT 3")
+    assert counterparty == shown
+    by_name = dict(zip(("bank", "model", "user"), (each for (each,) in order), strict=True))
+    assert category_id == by_name.get(shown)

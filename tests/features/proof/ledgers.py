@@ -8,15 +8,20 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core import database
+from app.core.ids import uuid7
 from app.features.connections.service import sync
 from app.features.imports.service.book import book
 from app.features.imports.service.upload import preview
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Edit
-from app.simulator.stream import Added, Modified, Posted, Removed
+from app.providers.base import ProviderUnavailableError
+from app.providers.plaid import pages
+from app.simulator.rows import Account
+from app.simulator.stream import Added, ItemStream, Modified, Posted, Removed
 from tests.cast import SignedInBrowser
 from tests.factories.files import csv, ofx
 from tests.features.connections.bank import Bank, linked, open_bank, query, row
+from tests.providers.plaid.bodies import account, encode
 
 
 def fill(ada: SignedInBrowser) -> Bank:
@@ -35,6 +40,41 @@ def fill(ada: SignedInBrowser) -> Bank:
     bring(ada, "march.ofx", ofx())
     bring(ada, "april.csv", csv("2026-04-02,BAKERY,-7.25", "2026-04-03,BAKERY,-7.25"))
     return bank
+
+
+def fill_with_holdings(household_id: UUID) -> None:
+    """Sync a bank with holdings; it fails when it is asked for the movements behind them."""
+    accounts = [
+        Account(account_id=f"checking-{uuid7()}", name="Everyday"),
+        Account(account_id=f"broker-{uuid7()}", name="Brokerage", type="investment"),
+    ]
+    bank = Bank(ItemStream(f"item-{uuid7()}", accounts))
+    bank.stream.apply(Added(row(bank, "a", "1.00")))
+    holding = {
+        "account_id": accounts[1].account_id,
+        "security_id": "s1",
+        "quantity": 3,
+        "institution_price": 10,
+        "institution_value": 30,
+        "iso_currency_code": "USD",
+    }
+    listed = [account(each.account_id, type=each.type, name=each.name) for each in accounts]
+    body = {
+        "accounts": listed,
+        "holdings": [holding],
+        "securities": [{"security_id": "s1", "name": "All the world"}],
+        "item": {"item_id": "i"},
+    }
+    listing = encode({"accounts": listed, "item": {"item_id": "i"}})
+    bank.fetch_accounts = lambda _: pages.decode_page(pages.ACCOUNTS, listing, None)
+    bank.fetch_holdings = lambda _: pages.decode_page(pages.HOLDINGS, encode(body), None)
+
+    def refuse(*_: object) -> None:
+        raise ProviderUnavailableError("DOWN", "Not now.")
+
+    bank.fetch_investment_transactions = refuse
+    with linked(household_id, bank) as item_id:
+        sync.sync_item(household_id, item_id, "button")
 
 
 def bring(ada: SignedInBrowser, name: str, data: bytes) -> UUID:

@@ -5,23 +5,19 @@ from decimal import Decimal
 import pytest
 
 from app.core.database import household_transaction
-from app.core.ids import uuid7
 from app.features.connections.service import sync
 from app.features.imports.service.book import book
 from app.features.imports.service.look import Choices, look, set_layout
 from app.features.imports.service.upload import preview
 from app.features.proof import service as proof
 from app.features.proof.words import words_of
-from app.providers.base import ProviderUnavailableError
-from app.providers.plaid import pages
-from app.simulator.rows import Account
-from app.simulator.stream import Added, ItemStream
+from app.simulator.stream import Added
 from tests.cast import SignedInBrowser
 from tests.factories.files import MARCH, csv, ofx
 from tests.features.connections import bank as banks
-from tests.features.connections.bank import Bank, linked, open_bank, query, row
+from tests.features.connections.bank import linked, open_bank, query, row
+from tests.features.proof import ledgers
 from tests.features.proof.ledgers import break_it
-from tests.providers.plaid.bodies import account, encode
 
 SETS = "SELECT kind, sync_run_id FROM change_sets ORDER BY sequence"
 
@@ -126,38 +122,8 @@ def test_what_a_file_withdrew_is_among_its_words(ada):
 
 @pytest.fixture
 def broker(ada):
-    """An Item with holdings, whose bank fails when it is asked for the movements behind them."""
-    accounts = [
-        Account(account_id=f"checking-{uuid7()}", name="Everyday"),
-        Account(account_id=f"broker-{uuid7()}", name="Brokerage", type="investment"),
-    ]
-    bank = Bank(ItemStream(f"item-{uuid7()}", accounts))
-    bank.stream.apply(Added(row(bank, "a", "1.00")))
-    holding = {
-        "account_id": accounts[1].account_id,
-        "security_id": "s1",
-        "quantity": 3,
-        "institution_price": 10,
-        "institution_value": 30,
-        "iso_currency_code": "USD",
-    }
-    listed = [account(each.account_id, type=each.type, name=each.name) for each in accounts]
-    body = {
-        "accounts": listed,
-        "holdings": [holding],
-        "securities": [{"security_id": "s1", "name": "All the world"}],
-        "item": {"item_id": "i"},
-    }
-    listing = encode({"accounts": listed, "item": {"item_id": "i"}})
-    bank.fetch_accounts = lambda _: pages.decode_page(pages.ACCOUNTS, listing, None)
-    bank.fetch_holdings = lambda _: pages.decode_page(pages.HOLDINGS, encode(body), None)
-
-    def refuse(*_: object) -> None:
-        raise ProviderUnavailableError("DOWN", "Not now.")
-
-    bank.fetch_investment_transactions = refuse
-    with linked(ada.household_id, bank) as item_id:
-        sync.sync_item(ada.household_id, item_id, "button")
+    """A household whose bank fails when it is asked for the movements behind its holdings."""
+    ledgers.fill_with_holdings(ada.household_id)
     return ada.household_id
 
 
