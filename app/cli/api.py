@@ -1,6 +1,7 @@
 """A small client of the program's own JSON API, for commands that talk to the running one."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -38,6 +39,14 @@ class Api:
         """Send a form and return the JSON of the answer."""
         return self._ask("POST", path, urlencode(fields), "application/x-www-form-urlencoded")
 
+    def post_file(self, path: str, name: str, data: str, fields: Mapping[str, str]) -> Any:  # noqa: ANN401
+        """Send a text file with the fields of a form, and return the JSON of the answer."""
+        mark = secrets.token_hex(16)
+        head = f"--{mark}\r\nContent-Disposition: form-data; name="
+        parts = [f'{head}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
+        parts.append(f'{head}"file"; filename="{name}"\r\n\r\n{data}\r\n--{mark}--\r\n')
+        return self._ask("POST", path, "".join(parts), f"multipart/form-data; boundary={mark}")
+
     def log_in(self, email: str, password: str) -> "Api":
         """Return a client that speaks for a user.
 
@@ -59,7 +68,8 @@ class Api:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
-            connection.request(method, address.path.rstrip("/") + path, body, headers)
+            sent = None if body is None else body.encode()
+            connection.request(method, address.path.rstrip("/") + path, sent, headers)
             response = connection.getresponse()
             content = response.read(BODY_BYTES_MAX)
         except (OSError, HTTPException) as error:

@@ -79,10 +79,16 @@ def ensure_user(program: Api, who: Login) -> bool:
 
 
 def fill(program: Api, bank: Api, who: Login) -> int:
-    """Link the household's banks and sync them once; return how many connections there are.
+    """Link the household's banks, sync them once, and bring a statement of each account.
+
+    A connection states the balance of one day, which proves nothing yet. The statements' balances
+    are of another day: with both the accounts tie out from the beginning.
 
     Banks that are linked already stay as they are, so running it twice changes nothing. The
     older history arrives when the bank says, by webhook, that it is there.
+
+    Returns:
+        How many connections there are.
 
     Raises:
         ApiError: The program or the bank simulator refused.
@@ -95,7 +101,26 @@ def fill(program: Api, bank: Api, who: Login) -> int:
     items = [_link(session, bank, institution_id, webhook) for institution_id in missing]
     for item_id in items:
         session.post(f"/api/v1/plaid/sync-transactions/{item_id}?wait={SYNC_SECONDS_MAX}")
+    if items:
+        _bring_statements(session, bank)
     return len(linked) + len(items)
+
+
+def _bring_statements(session: Api, bank: Api) -> None:
+    accounts = {
+        (each["name"], each["mask"]): each["id"]
+        for each in session.get("/api/v1/accounts/")["data"]
+    }
+    for item in bank.get("/simulator/items")["items"]:
+        if item["login"] != BANK_LOGIN or item["removed"]:
+            continue
+        shown = bank.get(f"/simulator/items/{item['item_id']}/statements")
+        for each in shown["statements"]:
+            account_id = accounts.get((each["name"], each["mask"]))
+            if account_id is not None:
+                fields = {"account_id": account_id, "book": "true"}
+                name = f"statement-{each['mask']}.ofx"
+                session.post_file("/api/v1/imports/", name, each["ofx"], fields)
 
 
 def _link(session: Api, bank: Api, institution_id: str, webhook: str) -> str:

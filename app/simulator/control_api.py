@@ -17,6 +17,7 @@ from app.simulator.items import ADVANCE_DAYS_MAX
 from app.simulator.logins import life_for
 from app.simulator.rows import decode, encode
 from app.simulator.state import ItemState
+from app.simulator.statements import has_statements, statement_of
 from app.simulator.truth import truth_of
 from app.simulator.webhooks import new_key
 
@@ -192,6 +193,18 @@ def show_item_truth(bank: Simulator, body: dict[str, Any]) -> object:
     return {"today": item.today, "transactions": _truth_json(item.stream.truth())}
 
 
+def list_statements(bank: Simulator, body: dict[str, Any]) -> object:
+    """List the statements that one may download from this Item's bank, as OFX files."""
+    item = bank.live(_item(bank, body))
+    return {
+        "statements": [
+            {"name": each.name, "mask": each.mask, "ofx": statement_of(item, each)}
+            for each in item.feed.accounts(item.today.toordinal())
+            if has_statements(each)
+        ]
+    }
+
+
 ROUTES = [
     Route("/simulator/faults", _guarded(arm_fault), methods=["POST"]),
     Route("/simulator/faults", _guarded(list_faults), methods=["GET"]),
@@ -206,6 +219,7 @@ ROUTES = [
     Route("/simulator/webhooks", _guarded(list_webhooks), methods=["GET"]),
     Route("/simulator/items", _guarded(list_items), methods=["GET"]),
     Route("/simulator/truth/{login}", _guarded(show_truth), methods=["GET"]),
+    Route("/simulator/items/{item_id}/statements", _guarded(list_statements), methods=["GET"]),
     Route("/simulator/items/{item_id}/truth", _guarded(show_item_truth), methods=["GET"]),
 ]
 """Everything under /simulator."""

@@ -88,6 +88,7 @@ def test_a_life_of_an_installation() -> None:
             found = run.wait_for(r"Log in +(\S+) +with password +(\S+)")
             session = Api(address).log_in(found[1], found[2])
             assert session.get("/api/v1/auth/me")["email"] == found[1]
+            check_that_the_demo_ties_out(session)
             check_a_killed_child_comes_back(run, address)
             check_that_a_second_start_is_refused(home)
             children = run.children()
@@ -110,6 +111,16 @@ def test_a_life_of_an_installation() -> None:
             children = run.children()
             assert run.stop(signal.SIGTERM) == 0
         assert is_gone(children)
+
+
+def check_that_the_demo_ties_out(session: Api) -> None:
+    """A person's first look shows proof: connections and statements of two days agree."""
+    states = {
+        each["name"]: each["tie_out"]["state"] for each in session.get("/api/v1/accounts/")["data"]
+    }
+    tied = [name for name, state in states.items() if state == "tied"]
+    assert len(tied) == 4, states
+    assert "gap" not in states.values()
 
 
 def check_a_killed_child_comes_back(run: Run, address: str) -> None:
