@@ -2,9 +2,12 @@
 
 import signal
 
+import kombu
 import pytest
 import redis
 
+from app.core.celery import celery
+from app.features.connections.service import turns
 from tests.factories import people
 from tests.faults import token_bank
 from tests.faults.installation import Installation, free_port, installed, status_of, until
@@ -156,3 +159,24 @@ def test_XP7_a_worker_that_is_asked_to_stop_gives_its_turn_back_at_once(installa
     assert query(household_id, STATES + " ORDER BY 1") == [("done", 1), ("lost", 1)]
     assert count(household_id, "SELECT max(lost_runs) FROM items") == 0
     assert installation.processes.pop(busy).wait(30) == 0
+
+
+def test_XM1_messages_of_another_version_are_refused_and_harm_no_worker(installation, household_id):
+    worker = installation.worker()
+    with kombu.Connection(installation.valkey.url) as connection:
+        for name, arguments in (
+            ("connections.of_tomorrow", (str(household_id),)),
+            (turns.SYNC_TASK, (str(household_id), str(household_id), "and", "more")),
+            (turns.SYNC_TASK, ()),
+            (turns.SYNC_TASK, ("not an id", "neither")),
+        ):
+            celery.send_task(name, args=arguments, kwargs={}, connection=connection)
+        connection.SimpleQueue("sync").put({"no": "task"})
+        connection.SimpleQueue("sync").put(b"pickled", serializer="pickle")
+    tokens, _ = link(installation, household_id, 3)
+
+    until(lambda: count(household_id, UNFINISHED) == 0, 120, "what it understands is done")
+
+    check_exact(household_id, tokens)
+    assert worker.poll() is None
+    assert query(household_id, STATES) == [("done", 3)]

@@ -148,7 +148,7 @@ def _raise_or_end_alarm(
         object_id=found.account_id,
         details={"gap": str(found.verdict.gap), "currency": found.currency},
     )
-    jobs.after_commit(session, lambda: _announce(household_id, found.account_id, name))
+    jobs.tell_after_commit(session, lambda: _announce(household_id, found.account_id, name))
 
 
 def _announce(household_id: UUID, account_id: UUID, name: str) -> None:

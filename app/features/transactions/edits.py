@@ -145,7 +145,7 @@ def _write(
     counts = {"modified": len(ids), "fields": sorted(values)}
     changes.count(session, household_id, change_set_id, counts)
     session.expire_all()  # the effective values are computed by the database
-    jobs.after_commit(session, lambda: events.publish(household_id, "transactions_edited"))
+    jobs.tell_after_commit(session, lambda: events.publish(household_id, "transactions_edited"))
     return Edited(change_set_id, len(ids))
 
 

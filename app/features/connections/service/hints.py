@@ -108,7 +108,7 @@ def _act(
     if values:
         repository.update_item(session, household_id, item_id, values)
         log.info("item_state_hinted", item_id=str(item_id), code=hint.webhook_code)
-        jobs.after_commit(
+        jobs.tell_after_commit(
             session,
             lambda: events.publish(household_id, "item_changed", item_id=str(item_id)),
         )

@@ -142,7 +142,7 @@ def _book(turn: Turn, read: ReadPages) -> Applied | None:
         applied = _apply(session, turn, read)
         fault("sync.before_cursor")
         _record_success(session, turn, item, read.pages, applied)
-        jobs.after_commit(session, lambda: _announce(turn, applied))
+        jobs.tell_after_commit(session, lambda: _announce(turn, applied))
         fault("sync.before_commit")
     fault("sync.committed")
     return applied

@@ -184,7 +184,7 @@ def _write(
     if target.kind not in fold.DECIDING:
         tieout.refresh_all(session, household_id)
     changes.count(session, household_id, turned_by, counts | remembered)
-    jobs.after_commit(session, lambda: _announce(household_id, target.id, verb, counts))
+    jobs.tell_after_commit(session, lambda: _announce(household_id, target.id, verb, counts))
 
 
 def _find(session: Session, household_id: UUID, change_set_id: UUID) -> ChangeSet:

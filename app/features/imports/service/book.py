@@ -123,7 +123,7 @@ def book(household_id: UUID, user_id: UUID, import_id: UUID) -> Result:
         _apply(session, household_id, user_id, replace(opened, row=row), plan)
         session.expire(row)
         result = _result(session, household_id, row)
-        jobs.after_commit(session, lambda: _announce(household_id, result))
+        jobs.tell_after_commit(session, lambda: _announce(household_id, result))
         fault("import.before_commit")
     fault("import.committed")
     return result
