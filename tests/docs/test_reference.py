@@ -22,7 +22,7 @@ from tests.docs.pages import (
     text_of,
 )
 
-SCRIPTS = ("settings", "api", "commands", "tables")
+SCRIPTS = ("settings", "api", "commands", "tables", "security")
 APPLICATION = [
     path for path in sorted((ROOT / "app").rglob("*.py")) if "simulator" not in path.parts
 ]
