@@ -168,10 +168,13 @@ def status_of(url: str) -> tuple[int, str | None]:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """Run the servers; until the end, this process' sessions go to their database."""
+def installed(folder: Path, disk: Path | None = None) -> Iterator[Installation]:
+    """Run the servers; until the end, this process' sessions go to their database.
+
+    Their data are on `disk`, if one is named.
+    """
     with ExitStack() as stack:
-        home = stack.enter_context(embedded.temporary_home())
+        home = disk / "home" if disk else stack.enter_context(embedded.temporary_home())
         postgres = stack.enter_context(PostgreSQLServer(home, durable=True).prepared())
         postgres.start()
         stack.callback(postgres.stop)
