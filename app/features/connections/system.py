@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.models import Item, LinkSession, SyncRun, Webhook
+from app.models import Item, LinkSession, SyncRun, TieOut, Webhook
 
 
 def find_item(session: Session, provider: str, item_source_id: str) -> Row[UUID, UUID] | None:
@@ -95,6 +95,11 @@ def count_items(session: Session) -> Sequence[Row[str, int]]:
     return session.execute(
         select(state, func.count()).where(Item.unlinked_at.is_(None)).group_by(state)
     ).all()
+
+
+def count_proofs(session: Session) -> Sequence[Row[str, int]]:
+    """Return how many accounts there are, by how far they tie out."""
+    return session.execute(select(TieOut.state, func.count()).group_by(TieOut.state)).all()
 
 
 def measure_queue(session: Session) -> Row[int, float, int]:

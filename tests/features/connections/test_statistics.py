@@ -58,6 +58,17 @@ def test_the_page_of_metrics_has_them_and_survives_without_a_database(app):
         assert figures() == {}
 
 
+def test_an_account_that_stopped_tying_out_is_counted(ada):
+    with linked(ada.household_id, open_bank(rows=2)) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+        before = figures()
+        query(ada.household_id, "UPDATE tie_outs SET state = 'gap'")
+    after = figures()
+
+    assert after["fta_accounts", "gap"] == before["fta_accounts", "gap"] + 1
+    assert after["fta_accounts", "unproven"] == before["fta_accounts", "unproven"] - 1
+
+
 @pytest.mark.parametrize("state", statistics.ITEM_STATES)
 def test_every_state_is_always_there(state):
     assert ("fta_items", state) in figures()

@@ -22,6 +22,7 @@ SPAN = dt.timedelta(hours=1)
 KEPT_SECONDS = 5.0
 """However often we are asked, the database is asked this often at most."""
 ITEM_STATES = ("good", "expiring", "needs_user", "dead", "parked")
+PROOFS = ("tied", "gap", "unproven")
 RUN_STATES = ("running", "done", "failed", "lost")
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ def _measure_if_possible() -> list[GaugeMetricFamily]:
 def _measure() -> list[GaugeMetricFamily]:
     with system_transaction() as session:
         items = {row[0]: row[1] for row in system.count_items(session)}
+        proofs = {row[0]: row[1] for row in system.count_proofs(session)}
         waiting, age, running = system.measure_queue(session)
         runs = {row[0]: row[1:] for row in system.measure_runs(session, SPAN)}
     none = (0, 0.0, 0.0)
@@ -69,6 +71,9 @@ def _measure() -> list[GaugeMetricFamily]:
         "95th percentile of the seconds that finished runs of the last hour took, by part.",
         ["part"],
     )
+    by_proof = _gauge("fta_accounts", "Accounts, by how far they tie out.", ["proof"])
+    for proof in PROOFS:
+        by_proof.add_metric([proof], proofs.get(proof, 0))
     for state in ITEM_STATES:
         by_item.add_metric([state], items.get(state, 0))
     for state in RUN_STATES:
@@ -77,6 +82,7 @@ def _measure() -> list[GaugeMetricFamily]:
     seconds.add_metric(["booking"], float(runs.get("done", none)[2]))
     return [
         by_item,
+        by_proof,
         by_run,
         seconds,
         _gauge("fta_syncs_waiting", "Connections that are due and nobody works on.", value=waiting),
