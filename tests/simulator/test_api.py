@@ -165,7 +165,9 @@ def test_ten_years_come_from_the_bank_that_gives_all(bank) -> None:
     assert facts(held) == bank.truth(token)
 
 
-def test_days_that_pass_add_post_modify_and_remove(bank) -> None:
+def test_days_that_pass_add_post_modify_and_remove(start) -> None:
+    # A day after which everything happens: corrections are rare, and some six weeks have none.
+    bank = start(today=dt.date(2026, 11, 20))
     token = bank.link("demo_family")
     held, cursor = hold(pages := bank.loop(token)), None
     kinds = {"added": 0, "modified": 0, "removed": 0, "linked": 0}
