@@ -18,6 +18,11 @@ _COMMANDS = {
     "import": ("app.cli.import_files", "Add the transactions of bank files to the ledger."),
     "replay": ("app.cli.replay", "Make the ledger again from the journal and compare it."),
     "verify": ("app.cli.verify", "Check the invariants of every ledger; changes nothing."),
+    "backup": ("app.cli.backup", "Back the database up, sealed, and forget the oldest backups."),
+    "restore": (
+        "app.cli.restore",
+        "Restore a backup into an empty database, or check that it can be.",
+    ),
     "user": ("app.cli.user", "Create users and set passwords."),
 }
 

@@ -19,7 +19,10 @@ from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
 from app.cli.api import Api, ApiError
+from app.cli.backups_folder import backups_folder
 from app.cli.migrations import ROOT
+from app.core import clock
+from app.core.backups import shelf
 from app.core.embedded import default_home
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ FREE_BYTES_MIN = 1_000_000_000
 CLOCK_SKEW_SECONDS_MAX = 2.0
 CONNECT_SECONDS_MAX = 5
 PROVIDER_SECONDS_MAX = 10.0
+BACKUP_AGE_MAX = dt.timedelta(hours=26)
+CHECK_AGE_MAX = dt.timedelta(days=31)
 ROLES = ("fintech_tenant", "fintech_system")
 NEED_DATABASE = ("isolation", "migrations", "clock")
 """Checks that say nothing more where the database is not well."""
@@ -43,6 +48,8 @@ class Finding:
     is_ok: bool
     text: str
     remedy: str = ""
+    is_warning: bool = False
+    """The program runs well, but somebody should look."""
 
 
 class Problem(Exception):  # noqa: N818 - a finding, not a fault of this program
@@ -54,17 +61,19 @@ class Problem(Exception):  # noqa: N818 - a finding, not a fault of this program
         self.remedy = remedy
 
 
+class Warned(Problem):
+    """A check found what does not keep the program from running."""
+
+
 @click.command("doctor")
 def command() -> None:
     """Check what the program needs; the exit status is 1 when something is wrong."""
     findings = list(examine())
     for finding in findings:
-        word = (
-            click.style("OK     ", fg="green")
-            if finding.is_ok
-            else click.style("PROBLEM", fg="red")
-        )
-        click.echo(f"{word}  {finding.subject:<11} {finding.text}")
+        word, colour = ("OK     ", "green") if finding.is_ok else ("PROBLEM", "red")
+        if finding.is_warning:
+            word, colour = "WARNING", "yellow"
+        click.echo(f"{click.style(word, fg=colour)}  {finding.subject:<11} {finding.text}")
         if finding.remedy:
             click.echo(f"         {'':<11} -> {finding.remedy}")
     if not all(finding.is_ok for finding in findings):
@@ -89,6 +98,7 @@ def examine() -> Iterator[Finding]:
         "provider": check_provider,
         "pages": check_pages,
         "disk": check_disk,
+        "backups": check_backups,
     }
     has_database = True
     for subject, check in checks.items():
@@ -102,6 +112,8 @@ def examine() -> Iterator[Finding]:
 def _run(subject: str, check: "Callable[[Settings], str]", settings: "Settings") -> Finding:
     try:
         return Finding(subject, is_ok=True, text=check(settings))
+    except Warned as warned:
+        return Finding(subject, is_ok=True, text=warned.text, remedy=warned.remedy, is_warning=True)
     except Problem as problem:
         return Finding(subject, is_ok=False, text=problem.text, remedy=problem.remedy)
 
@@ -312,3 +324,34 @@ def check_disk(_settings: "Settings") -> str:
             f"make room, or move the home to a larger disk and set FINTECH_HOME (now {home})",
         )
     return f"{free / 1e9:,.0f} GB free at {existing}"
+
+
+def check_backups(_settings: "Settings") -> str:
+    """Say how old the last backup is, and whether it was ever restored to see."""
+    found = shelf.recorded(backups_folder())
+    last, checked = _moment(found, "backup"), _moment(found, "check")
+    if last is None:
+        raise Warned(f"none was made in {backups_folder()}", "run each day: fintech backup")
+    age = clock.now() - last
+    if age > BACKUP_AGE_MAX:
+        raise Warned(f"the last one is of {last:%Y-%m-%d %H:%M} UTC", "run: fintech backup")
+    if checked is None:
+        raise Warned("the last one was never restored to see", "run: fintech restore --check")
+    if not found["check"].get("is_ok"):
+        raise Warned(
+            f"the check of {checked:%Y-%m-%d %H:%M} UTC failed",
+            "run: fintech restore --check; it says why",
+        )
+    if clock.now() - checked > CHECK_AGE_MAX:
+        raise Warned(
+            f"none was checked since {checked:%Y-%m-%d %H:%M} UTC", "run: fintech restore --check"
+        )
+    hours = age.total_seconds() / 3600
+    return f"the last one is {hours:.0f} hours old; checked {checked:%Y-%m-%d %H:%M} UTC"
+
+
+def _moment(found: dict[str, Any], what: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(found[what]["at"])
+    except (KeyError, TypeError, ValueError):
+        return None

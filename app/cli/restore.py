@@ -1,0 +1,127 @@
+"""`fintech restore`: a backup into an empty database; with `--check`, into a throw-away one."""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from app.cli.backups_folder import backups_folder
+from app.core import clock
+from app.core.backups import BackupError, restoring, shelf
+from app.core.backups.restoring import Restored
+from app.core.config import settings
+from app.core.encryption import WRAPPING_KEYS
+
+DIFFERENCES_SHOWN = 20
+_VERIFY = "from app.cli import main; main(['verify'])"
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--check",
+    "is_check",
+    is_flag=True,
+    help="Restore into a throw-away database on the same server, compare, and drop it.",
+)
+def command(*, file: Path | None, is_check: bool) -> None:
+    """Restore FILE into the empty database that DATABASE_URL names.
+
+    With --check, FILE is the newest backup unless given. The exit status is 1 when anything
+    differs from what was backed up, or `fintech verify` finds something.
+    """
+    url = settings.DATABASE_URL.get_secret_value()
+    try:
+        if is_check:
+            _check(url, file or _newest(backups_folder()))
+        elif file is None:
+            raise click.UsageError("Name the FILE to restore.")
+        else:
+            done = restoring.restore(url, file, WRAPPING_KEYS)
+            _print_restored(done)
+            _end(done)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    except psycopg.Error as error:
+        raise click.ClickException(f"PostgreSQL refused: {error}") from None
+
+
+def _newest(folder: Path) -> Path:
+    files = sorted(folder.glob(shelf.NAME))
+    if not files:
+        raise BackupError(f"There is no backup in {folder}. Make one: fintech backup")
+    return files[-1]
+
+
+def _check(url: str, file: Path) -> None:
+    """Restore, compare and verify aside; remember how it went, also when it went wrong."""
+    entry: dict[str, Any] = {"file": file.name, "at": clock.now().isoformat(), "is_ok": False}
+    try:
+        with restoring.throwaway(url) as aside:
+            done = restoring.restore(aside, file, WRAPPING_KEYS)
+            _print_restored(done)
+            verified = _verify(aside)
+        age = _age(done.manifest)
+        entry |= {"rpo_seconds": round(age.total_seconds()), "rto_seconds": round(done.seconds, 1)}
+        entry["is_ok"] = verified and not done.differences
+        click.echo(f"RPO {entry['rpo_seconds']} s, RTO {entry['rto_seconds']} s")
+    finally:
+        shelf.record(file.parent, "check", entry)
+    if not verified:
+        raise click.ClickException("fintech verify found something in the restored data.")
+    _end(done)
+
+
+def _verify(url: str) -> bool:
+    """Run `fintech verify` in a process of its own: this one's settings name another database."""
+    done = subprocess.run(  # noqa: S603 - our own command, no shell
+        [sys.executable, "-c", _VERIFY],
+        env=os.environ | {"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    click.echo((done.stdout + done.stderr).strip())
+    return done.returncode == 0
+
+
+def _print_restored(done: Restored) -> None:
+    rows = sum(count for count, _ in done.manifest["tables"].values())
+    click.echo(
+        f"Restored {rows:,} rows of {len(done.manifest['tables'])} tables in {done.seconds:.1f} s; "
+        f"{len(done.differences)} differences."
+    )
+    for difference in done.differences[:DIFFERENCES_SHOWN]:
+        click.echo(f"  {difference}")
+    _print_next(done.manifest)
+
+
+def _print_next(manifest: Mapping[str, Any]) -> None:
+    click.echo(
+        f"The data is of {manifest['taken_at']}, {_age(manifest)} ago. What people changed and "
+        f"imported since is not in it. What banks said since comes with the next sync of each of "
+        f"the {manifest['connections']} connections."
+    )
+    missing = [key for key in manifest["wrapping_key_ids"] if key not in WRAPPING_KEYS]
+    if missing:
+        click.echo(
+            f"ENCRYPTION_KEYS lacks {', '.join(missing)}: what is sealed for those households "
+            "(bank access, the journal) does not open until it is added."
+        )
+
+
+def _end(done: Restored) -> None:
+    if done.differences:
+        raise click.ClickException("What was restored is not what was backed up.")
+    click.echo("Each table, policy, grant, trigger and role is as it was backed up.")
+
+
+def _age(manifest: Mapping[str, Any]) -> dt.timedelta:
+    age = clock.now() - dt.datetime.fromisoformat(manifest["taken_at"])
+    return dt.timedelta(seconds=round(age.total_seconds()))

@@ -1,0 +1,112 @@
+"""The way back: a backup into an empty database, and the proof that it is what was kept."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from app.core.backups import BackupError, measures, programs, sealed, shelf
+
+_MAKE_ROLE = """
+    DO $$ BEGIN CREATE ROLE {role} NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of a restore."""
+
+    manifest: dict[str, Any]
+    seconds: float
+    """Until the database was there and compared."""
+    differences: list[str]
+    """Tables, flags, policies, grants, triggers and roles that are not as they were."""
+
+
+def restore(url: str, file: Path, keys: Mapping[str, bytes]) -> Restored:
+    """Bring a backup into an empty database, and compare all of it with the manifest.
+
+    The whole file is authenticated before PostgreSQL sees a byte of it.
+
+    Raises:
+        BackupError: The file is not what was written, or the database is not empty; nothing
+            was changed then.
+    """
+    started = time.monotonic()
+    manifest = shelf.read_manifest(file, keys)
+    shelf.check_file(file, manifest)
+    with file.open("rb") as source:
+        for _ in sealed.opened(source, keys):
+            continue
+    with _connected(url) as connection:
+        measures.prepare(connection)
+        if found := measures.objects(connection):
+            raise BackupError(
+                f"The database is not empty (it has {len(found)} tables and views). Create an "
+                "empty one, and let DATABASE_URL name it: createdb fintech_restored"
+            )
+        for role in measures.ROLES:
+            _prepare_role(connection, role)
+        tools = programs.find(connection.info.server_version)
+        with file.open("rb") as source:
+            parts = sealed.opened(source, keys)
+            programs.restore(tools, url, connection.info.dbname, parts)
+        differences = measures.differences(manifest["tables"], measures.tables(connection))
+        differences += measures.differences(manifest["walls"], measures.walls(connection))
+        connection.execute("ANALYZE")
+    return Restored(manifest, time.monotonic() - started, differences)
+
+
+@contextmanager
+def throwaway(url: str) -> Iterator[str]:
+    """Yield the URL of a new, empty database on the same server; dropped at the end.
+
+    Raises:
+        BackupError: The login may not create databases.
+    """
+    name = f"fintech_check_{os.getpid()}_{secrets.token_hex(4)}"
+    with _connected(url) as connection:
+        try:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+            )
+        except psycopg.errors.InsufficientPrivilege:
+            raise BackupError(
+                "This login may not create the database for the check. Have a superuser say: "
+                f"ALTER ROLE {connection.info.user} CREATEDB"
+            ) from None
+        try:
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.Error as error:
+        raise BackupError(f"The database does not answer: {error}") from None
+    with connection:
+        yield connection
+
+
+def _prepare_role(connection: psycopg.Connection[Any], role: str) -> None:
+    """Make one of the program's two roles if the server has none: a dump holds no roles."""
+    name = sql.Identifier(role)
+    connection.execute(sql.SQL(_MAKE_ROLE).format(role=name))
+    assumes = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
+    row = connection.execute("SELECT pg_has_role(%s, %s)", [role, assumes]).fetchone()
+    if row is None or not row[0]:
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
