@@ -15,7 +15,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers lint rules \
+.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud lint rules \
 	format bench matching migrate migration assets hooks clean
 
 help: ## List these targets
@@ -86,6 +86,10 @@ check-migrations: $(DEVELOPMENT) ## Try the migrations on an empty database, the
 check-containers: $(TOOLS) ## Build the image and run the deployment files for real: as root on Debian, in minutes
 	@$(UV) run --quiet --no-project --with podman-compose==1.6.0 --with kubernetes-validate==1.37.0 \
 		--with helm-python-sdk==0.2.2 python -m scripts.check_containers $(arguments)
+
+check-cloud: $(TOOLS) ## Check the files for AWS with cfn-lint, and play them against moto
+	@$(UV) run --quiet --no-project --with cfn-lint==1.58.0 --with 'moto[all]==5.2.1' --with pyyaml==6.0.3 \
+		python -W ignore -m scripts.check_cloud
 
 check: lint check-migrations ## Everything that must pass before a commit counts
 	$(MAKE) test-all

@@ -1,0 +1,91 @@
+#!/bin/sh
+# The stack of deploy/ecs/fintech.yaml, step by step; docs/guides/deploy-to-aws.md says when.
+#
+#   sh deploy/ecs/deploy.sh create HOST ZONE    the stack without anything that runs
+#   sh deploy/ecs/deploy.sh secrets [FOLDER]    what make-secrets.sh made and you filled in
+#   sh deploy/ecs/deploy.sh release TAG         build, push, migrate, then serve; also to update
+#   sh deploy/ecs/deploy.sh rollback TAG        serve an older image again; migrates nothing
+#   sh deploy/ecs/deploy.sh run COMMAND…        the program once, such as: run fintech doctor
+#   sh deploy/ecs/deploy.sh backup              a dump into the bucket, now
+#
+# Needs the AWS CLI 2 with an account and a region, and for `release` Docker. STACK names the stack.
+set -eu
+stack=${STACK:-fintech}
+here=$(dirname "$0")
+nothing='{}'
+
+output() { # NAME: of the stack
+    aws cloudformation describe-stacks --stack-name "$stack" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
+}
+
+update() { # PARAMETER=VALUE…: what is not given stays; returns when services are stable
+    aws cloudformation deploy --stack-name "$stack" --template-file "$here/fintech.yaml" \
+        --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset --parameter-overrides "$@"
+}
+
+put() { # SECRET FILE
+    [ -s "$2" ] || return 1
+    aws secretsmanager put-secret-value --secret-id "$stack/$1" --secret-string "file://$2" > /dev/null
+    echo "$stack/$1 is written"
+}
+
+has_value() { # SECRET
+    aws secretsmanager get-secret-value --secret-id "$stack/$1" --query ARN > /dev/null 2>&1
+}
+
+once() { # TASK CONTAINER [OVERRIDES]: run a task, wait for its end, fail as it does
+    network="awsvpcConfiguration={subnets=[$(output Subnets)],securityGroups=[$(output WorkerGroupId)],assignPublicIp=DISABLED}"
+    cluster=$(output ClusterName)
+    task=$(aws ecs run-task --cluster "$cluster" --task-definition "$1" --launch-type FARGATE \
+        --network-configuration "$network" --overrides "${3:-$nothing}" \
+        --query 'tasks[0].taskArn' --output text)
+    aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
+    status=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" --output text \
+        --query "tasks[0].containers[?name=='$2'].exitCode")
+    echo "$2 ended with ${status}; its words: aws logs tail $(output LogGroup) --since 15m"
+    [ "$status" = 0 ]
+}
+
+case "${1:-}" in
+    create)
+        update "HostName=${2:?say which host name}" "HostedZoneId=${3:?say which hosted zone}"
+        ;;
+    secrets)
+        folder=${2:-secrets}
+        # Another value would lock away what the first one sealed.
+        has_value encryption-keys || put encryption-keys "$folder/encryption_keys"
+        plaid=no openai=no
+        put plaid-client-id "$folder/plaid_client_id" && put plaid-secret "$folder/plaid_secret" && plaid=yes
+        put openai-api-key "$folder/openai_api_key" && openai=yes
+        update "Plaid=$plaid" "OpenAI=$openai"
+        ;;
+    release)
+        tag=${2:?say which tag, such as 0.1.0}
+        repository=$(output Repository)
+        aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
+        docker build --platform linux/amd64 -t "$repository:$tag" .
+        docker push "$repository:$tag"
+        # The schema goes first: the old program works with the new one, not the other way round.
+        update "MigrationTag=$tag"
+        once "$(output MigrateTaskArn)" migrate
+        update "ImageTag=$tag" Serving=yes
+        echo "$(output Address) serves $tag"
+        ;;
+    rollback)
+        update "ImageTag=${2:?say which tag}"
+        ;;
+    run)
+        shift
+        words=$(printf '"%s",' "$@")
+        once "$(output WebTaskArn)" fintech-app \
+            "{\"containerOverrides\":[{\"name\":\"fintech-app\",\"command\":[${words%,}]}]}"
+        ;;
+    backup)
+        once "$(output DumpTaskArn)" upload
+        ;;
+    *)
+        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+esac

@@ -1,0 +1,308 @@
+"""deploy/ecs: the template's tasks are the program's, and who reaches whom is a chain."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.core.celery import celery
+from app.core.config import Settings
+from app.features.operations.api import router
+from scripts.cloud.template import TEMPLATE, Rendered, founding_task_definition, load, secret_names
+from tests.deploy.files import ROOT, compose, is_known
+
+TEMPLATE_BYTES_MAX = 51_200
+"""What `aws cloudformation deploy` sends without a bucket for it."""
+GIVEN = {"HostName": "money.example.org", "HostedZoneId": "Z1", "Serving": "yes", "OpenAI": "yes"}
+STACK = Rendered(load(), GIVEN)
+TASKS = {
+    name: task["ContainerDefinitions"][0]
+    for name, task in STACK.of_type("AWS::ECS::TaskDefinition").items()
+}
+PROGRAM = {name: each for name, each in TASKS.items() if name != "DumpTask"}
+OUR_SERVICES = {"CeleryTask": "celery", "SyncTask": "celery-sync", "BeatTask": "celery-beat",
+                "MigrateTask": "migrate"}  # fmt: skip
+SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
+
+
+def environment(container):
+    return {each["Name"]: str(each["Value"]) for each in container.get("Environment", ())}
+
+
+def secrets(container):
+    return {each["Name"]: each["ValueFrom"] for each in container.get("Secrets", ())}
+
+
+@pytest.mark.parametrize("name", PROGRAM)
+def test_the_settings_of_each_task_are_ones_that_the_program_takes(name):
+    found = environment(PROGRAM[name]) | dict.fromkeys(secrets(PROGRAM[name]), "")
+    assert [each for each in found if not is_known(each)] == []
+    assert not SECRETS & set(environment(PROGRAM[name])), "secrets come from Secrets Manager"
+
+    settings = Settings(
+        _env_file=None,
+        **{
+            **{each: value for each, value in found.items() if each in Settings.model_fields},
+            "DATABASE_URL": STACK.resource("DatabaseUrl")["SecretString"].replace(":{", ":x{"),
+            "REDIS_URL": STACK.resource("RedisUrl")["SecretString"],
+            "SECRET_KEY": "".join(map(chr, range(48, 96))),
+            "ENCRYPTION_KEYS": "",
+            "APP_ENV": "production",
+        },
+    )
+    assert settings.PUBLIC_URL == "https://money.example.org"
+
+
+def test_the_web_server_gets_every_secret_and_each_is_declared():
+    found = secrets(TASKS["WebTask"])
+    assert set(found) == SECRETS | {"PLAID_CLIENT_ID"}
+    names = secret_names()
+    for setting, resource in found.items():
+        assert names[resource.strip("<>")] == f"fintech/{setting.lower().replace('_', '-')}"
+
+
+def test_without_keys_of_plaid_none_is_asked_for():
+    stack = Rendered(load(), {**GIVEN, "Plaid": "no", "OpenAI": "no"})
+    asked = secrets(stack.resource("WebTask")["ContainerDefinitions"][0])
+    assert not {"PLAID_CLIENT_ID", "PLAID_SECRET", "OPENAI_API_KEY"} & set(asked)
+
+
+@pytest.mark.parametrize(("task", "service"), OUR_SERVICES.items())
+def test_workers_scheduler_and_migration_do_what_they_do_in_compose(task, service):
+    theirs = compose("docker-compose.prod.yml")["services"][service]
+    assert sorted(TASKS[task]["Command"]) == sorted(theirs["command"])
+    for name in ("WORKER_NAME", "DATABASE_POOL_SIZE"):
+        expected = theirs["environment"].get(name)
+        assert environment(TASKS[task]).get(name) == (expected and str(expected))
+    if service != "migrate":
+        health = theirs["healthcheck"]["test"]
+        assert TASKS[task]["HealthCheck"]["Command"] == health
+
+
+def test_every_queue_has_a_worker():
+    words = [word for each in TASKS.values() for word in each["Command"]]
+    found = [word[9:] for word in words if word.startswith("--queues=")]
+    assert sorted(found) == sorted(queue.name for queue in celery.conf.task_queues)
+
+
+def test_the_web_server_starts_as_the_image_would_start_it():
+    recipe = (ROOT / "Dockerfile").read_text("utf-8")
+    command = json.loads(recipe[recipe.rindex("\nCMD ") + 5 :].replace("\\\n", ""))
+    script = TASKS["WebTask"]["Command"][-1]
+    assert shlex.split(script[script.index("exec ") + 5 :]) == command
+    # The balancer asks by the task's address, which the program must answer for.
+    assert script.startswith("TRUSTED_HOSTS=$(python -c ")
+
+
+def test_ports_and_probes_are_the_programs():
+    paths = {route.path for route in router.routes}
+    web = TASKS["WebTask"]
+    [port] = web["PortMappings"]
+    assert f"\nEXPOSE {port['ContainerPort']}\n" in (ROOT / "Dockerfile").read_text("utf-8")
+    assert "http://127.0.0.1:8000/health?live=1" in web["HealthCheck"]["Command"][-1]
+    targets = STACK.resource("WebTargets")
+    assert (targets["Port"], targets["HealthCheckPath"]) == (8000, "/health")
+    assert "/health" in paths
+    [hidden] = STACK.resource("MetricsStayInside")["Conditions"]
+    assert set(hidden["PathPatternConfig"]["Values"]) == {"/metrics"} <= paths
+
+
+def test_proxies_are_believed_by_the_networks_addresses():
+    proxies = environment(TASKS["WebTask"])["TRUSTED_PROXIES"]
+    assert proxies == f"127.0.0.1,{STACK.resource('Network')['CidrBlock']}"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_task_may_do_more_than_it_must(name):
+    task = STACK.resource(name)
+    assert task["RequiresCompatibilities"] == ["FARGATE"]
+    for container in task["ContainerDefinitions"]:
+        assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+        assert container["LogConfiguration"]["Options"]["awslogs-group"] == "<Logs>"
+    assert ("TaskRoleArn" in task) == (name == "DumpTask")
+    if name in PROGRAM:
+        assert PROGRAM[name]["User"] == "10001:10001"
+
+
+def test_the_founding_documents_task_is_the_templates():
+    text = (TEMPLATE.parent / "task-definition.json").read_text("utf-8")
+    assert text == founding_task_definition(), "run python -m scripts.cloud.template"
+    found = json.loads(text)
+    assert (found["family"], found["cpu"], found["memory"]) == ("fintech-app", "512", "1024")
+    assert found["networkMode"] == "awsvpc"
+    assert found["containerDefinitions"][0]["portMappings"][0]["containerPort"] == 8000
+    names = [each["name"] for each in found["containerDefinitions"][0]["secrets"]]
+    assert {"DATABASE_URL", "PLAID_CLIENT_ID"} <= set(names)
+
+
+def test_each_is_reached_by_the_one_before_it_alone():
+    reached = {
+        (rule["SourceSecurityGroupId"], rule["GroupId"], rule["FromPort"])
+        for rule in STACK.of_type("AWS::EC2::SecurityGroupIngress").values()
+    }
+    group = "<{}Group.GroupId>".format
+    assert reached == {
+        (group("Balancer"), group("Web"), 8000),
+        (group("Web"), group("Database"), 5432),
+        (group("Web"), group("Broker"), 6379),
+        (group("Worker"), group("Database"), 5432),
+        (group("Worker"), group("Broker"), 6379),
+    }
+    out = {
+        (rule["GroupId"], rule["DestinationSecurityGroupId"], rule["FromPort"])
+        for rule in STACK.of_type("AWS::EC2::SecurityGroupEgress").values()
+    }
+    assert out == reached
+    open_to_all = {
+        name: [rule["FromPort"] for rule in each["SecurityGroupIngress"]]
+        for name, each in STACK.of_type("AWS::EC2::SecurityGroup").items()
+        if "SecurityGroupIngress" in each
+    }
+    assert open_to_all == {"BalancerGroup": [80, 443]}
+
+
+def test_what_runs_is_private():
+    for service in STACK.of_type("AWS::ECS::Service").values():
+        network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+        assert network["AssignPublicIp"] == "DISABLED"
+        assert network["Subnets"] == ["<PrivateA>", "<PrivateB>"]
+        assert service["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {
+            "Enable": True,
+            "Rollback": True,
+        }
+    assert STACK.resource("Database")["PubliclyAccessible"] is False
+
+
+def test_there_is_one_scheduler_and_never_two():
+    beat = STACK.resource("Beat")
+    assert beat["DesiredCount"] == 1
+    assert beat["DeploymentConfiguration"]["MaximumPercent"] == 100
+    ranges = STACK.of_type("AWS::ApplicationAutoScaling::ScalableTarget").values()
+    assert not any("Beat" in each["ResourceId"] for each in ranges)
+
+
+def test_nothing_runs_before_the_schema_is_there():
+    stack = Rendered(load(), {**GIVEN, "Serving": "no"})
+    services = stack.of_type("AWS::ECS::Service")
+    assert {each["DesiredCount"] for each in services.values()} == {0}
+    assert load()["Parameters"]["Serving"]["Default"] == "no"
+    assert "MigrationTag" in json.dumps(load()["Resources"]["MigrateTask"])
+    assert "ImageTag" in json.dumps(load()["Resources"]["WebTask"])
+
+
+def test_the_guide_counts_connections_rightly():
+    def most(task, count):
+        size = environment(TASKS[task]).get("DATABASE_POOL_SIZE")
+        default = Settings.model_fields["DATABASE_POOL_SIZE"].default
+        return int(size or default) * count
+
+    defaults = {name: each.get("Default") for name, each in load()["Parameters"].items()}
+    total = (
+        most("WebTask", defaults["WebCountMax"])
+        + most("SyncTask", defaults["SyncCountMax"])
+        + most("CeleryTask", 1)
+    )
+    guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
+    assert f"at most {total} of the" in guide
+    # During an update there may be twice as many; db.t4g.medium has 4 GB.
+    assert 2 * total < 4 * 2**30 / 9_531_392
+
+
+def test_what_must_not_be_lost_outlives_the_stack():
+    resources = load()["Resources"]
+    for name, each in resources.items():
+        if each["Type"] in ("AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
+            assert each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain", name
+    assert resources["Database"]["DeletionPolicy"] == "Snapshot"
+    database = STACK.resource("Database")
+    assert database["DeletionProtection"] is True
+    assert database["StorageEncrypted"] is True
+    assert database["BackupRetentionPeriod"] >= 7
+    [rule] = STACK.resource("Backups")["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == 35
+
+
+def test_the_template_holds_no_secret_and_fits_into_one_call():
+    text = TEMPLATE.read_text("utf-8")
+    assert len(text.encode()) < TEMPLATE_BYTES_MAX
+    assert not re.search(r"AKIA|BEGIN [A-Z ]*PRIVATE KEY", text)
+    values = [each.get("SecretString", "") for each in STACK.of_type(
+        "AWS::SecretsManager::Secret").values()]  # fmt: skip
+    assert all("{{resolve:secretsmanager:" in value for value in values if value)
+
+
+RECORDER = """#!/bin/sh
+echo "${0##*/} $*" >> "$LOG"
+case "$*" in
+    *get-secret-value*) exit "$MISSING" ;;
+    *describe-tasks*) echo "$STATUS" ;;
+    *describe-stacks*) echo "r.example/${*##*==}" | tr -d "'[].A-Z]" ;;
+    *login*) cat > /dev/null ;;
+esac
+"""
+
+
+def deploy(tmp_path: Path, *words, status="0", missing="1"):
+    """Run deploy.sh against programs that write down what they are asked; return that."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("aws", "docker"):
+        (folder / name).write_text(RECORDER)
+        (folder / name).chmod(0o755)
+    log = tmp_path / "log"
+    log.write_text("")
+    done = subprocess.run(
+        ["sh", TEMPLATE.parent / "deploy.sh", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30,
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "STATUS": status,
+             "MISSING": missing},
+    )  # fmt: skip
+    calls = [line for line in log.read_text().splitlines() if "describe-stacks" not in line]
+    return done.returncode, calls
+
+
+def test_a_release_migrates_before_it_serves(tmp_path):
+    status, calls = deploy(tmp_path, "release", "0.2.0")
+    assert status == 0
+    order = ("docker push", "MigrationTag=0.2.0", "ecs run-task", "wait tasks-stopped",
+             "ImageTag=0.2.0 Serving=yes")  # fmt: skip
+    places = [[n for n, call in enumerate(calls) if words in call] for words in order]
+    assert [len(each) for each in places] == [1] * len(order), calls
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("status", ["1", "None"])
+def test_a_migration_that_fails_changes_no_service(tmp_path, status):
+    ended, calls = deploy(tmp_path, "release", "0.2.0", status=status)
+    assert ended != 0
+    assert not any("ImageTag" in call for call in calls)
+
+
+def test_encryption_keys_are_written_once(tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "encryption_keys").write_text("k1:abc")
+    (folder / "plaid_client_id").write_text("")
+    status, calls = deploy(tmp_path, "secrets")
+    assert status == 0
+    assert sum("put-secret-value" in call for call in calls) == 1
+    assert calls[-1].endswith("Plaid=no OpenAI=no")
+    status, calls = deploy(tmp_path, "secrets", missing="0")
+    assert (status, [call for call in calls if "put-secret-value" in call]) == (0, [])
+
+
+def test_a_command_is_run_word_by_word(tmp_path):
+    _, calls = deploy(tmp_path, "run", "alembic", "downgrade", "-1")
+    [call] = [call for call in calls if "run-task" in call]
+    assert '"command":["alembic","downgrade","-1"]' in call
+
+
+def test_each_verb_of_the_guide_is_one_of_the_script():
+    guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
+    script = (TEMPLATE.parent / "deploy.sh").read_text("utf-8")
+    verbs = set(re.findall(r"deploy/ecs/deploy\.sh (\w+)", guide))
+    assert verbs == set(re.findall(r"^    (\w+)\)$", script, re.MULTILINE))
