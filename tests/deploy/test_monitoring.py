@@ -1,5 +1,6 @@
 """What watches the program reads figures that the program has."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from tests.deploy.files import ROOT
 from tests.docs.pages import REFERENCE, first_cells, text_of
 
 FOLDER = ROOT / "deploy" / "prometheus"
+DASHBOARD = ROOT / "deploy" / "grafana" / "dashboard.json"
 GUIDE = ROOT / "docs" / "guides" / "monitor.md"
 
 
@@ -44,3 +46,58 @@ def test_prometheus_takes_the_rules_and_they_ring_when_they_should():
             ["promtool", *command], cwd=FOLDER, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def panels():
+    found = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return [panel for panel in found if panel["type"] != "row"]
+
+
+def expressions():
+    """Return what the dashboard asks, with Grafana's variables filled in."""
+    found = [target["expr"] for panel in panels() for target in panel["targets"]]
+    return [expr.replace("$job", "fintech").replace("$__rate_interval", "1m") for expr in found]
+
+
+def test_every_figure_on_the_dashboard_is_one_that_we_give():
+    known = re.findall(r"`((?:fta|process)_\w+)`", text_of(REFERENCE / "metrics.md"))
+    shown = {name for expr in expressions() for name in re.findall(r"(?:fta|process)_\w+", expr)}
+
+    assert {name.removesuffix("_bucket") for name in shown} <= set(known)
+    assert {name for name in known if name.startswith("fta_")} <= {
+        name.removesuffix("_bucket") for name in shown
+    }
+
+
+def test_figures_that_each_process_repeats_are_never_added_up():
+    """Each web process gives what stands in the database: their sum would be a multiple."""
+    for expr in expressions():
+        if re.search(r"fta_(items|accounts|sync)", expr):
+            assert expr.startswith("max"), expr
+
+
+def test_the_panels_of_the_dashboard_do_not_overlap():
+    places = [
+        (x, y)
+        for panel in panels()
+        for at in [panel["gridPos"]]
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+
+    assert len(places) == len(set(places)) > 0
+    assert max(x for x, _ in places) < 24
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_understands_what_the_dashboard_asks(tmp_path):
+    rules = [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(expressions())]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+    done = subprocess.run(
+        ["promtool", "check", "rules", path], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
