@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from app.core import csrf, web
+from app.core import csrf, reporting, web
 from app.core.config import settings
 from app.core.database import engine
 from app.core.errors import AppError
@@ -67,6 +67,7 @@ ROUTERS = [
 def create_app() -> FastAPI:
     """Return the web application, with every route and every guard."""
     configure_logging()
+    reporting.configure("web")
     providers.configure()
     problems = Problems(_render_page, find_current_user)
     app = FastAPI(

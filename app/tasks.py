@@ -5,13 +5,16 @@ import threading
 import structlog
 from celery import Task
 from celery.signals import (
+    beat_init,
     celeryd_init,
     setup_logging,
+    task_failure,
     task_postrun,
     task_prerun,
     worker_shutting_down,
 )
 
+from app.core import reporting
 from app.core.celery import celery as app
 from app.core.logging import configure_logging
 
@@ -43,6 +46,12 @@ def _load_tasks(**_: object) -> None:
     from app.features.users import tasks as users  # noqa: F401, PLC0415
 
     providers.configure()
+    reporting.configure("worker")
+
+
+@beat_init.connect
+def _report_of_the_scheduler(**_: object) -> None:
+    reporting.configure("scheduler")
 
 
 @worker_shutting_down.connect
@@ -65,6 +74,11 @@ def _configure_logging(**_: object) -> None:
 @task_prerun.connect
 def _bind_task(task_id: str, task: Task, **_: object) -> None:
     structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@task_failure.connect
+def _report_failure(exception: BaseException, **_: object) -> None:
+    reporting.report(exception)
 
 
 @task_postrun.connect

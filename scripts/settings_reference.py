@@ -26,6 +26,7 @@ GROUPS = {
     "SECRET_KEY": "Secrets and people",
     "PUBLIC_URL": "The edge",
     "PLAID_CLIENT_ID": "Bank data",
+    "SENTRY_DSN": "Watching",
     "OPENAI_API_KEY": "Language model",
 }
 

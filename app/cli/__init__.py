@@ -45,6 +45,7 @@ class _LazyGroup(click.Group):
             module: Any = importlib.import_module(_COMMANDS[cmd_name][0])
             if cmd_name not in ("up", "doctor"):
                 importlib.import_module("app.core.logging").configure_logging()
+                importlib.import_module("app.core.reporting").configure("command")
         except ValueError as error:  # what Pydantic raises where the settings are read
             raise click.ClickException(
                 "The settings are not complete. Start everything with `fintech up`, or see "

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     SYNC_INTERVAL_MINUTES: int = Field(default=360, ge=5, le=7 * 24 * 60)
     """How often each Item is synced without being asked to."""
 
+    SENTRY_DSN: str = ""
+    """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
+
     OPENAI_API_KEY: SecretStr = SecretStr("")
     """Of a language model's server; empty: everything works without one."""
 
@@ -127,6 +130,15 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         if urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
             raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("SENTRY_DSN")
+    @classmethod
+    def _is_dsn(cls, value: str) -> str:
+        url = urlsplit(value)
+        is_whole = url.scheme in ("http", "https") and url.username and url.hostname
+        if value and not (is_whole and url.path.rpartition("/")[2].isdecimal()):
+            raise ValueError("must look like https://key@host/1")
         return value
 
     @field_validator("ENCRYPTION_KEYS")

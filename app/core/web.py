@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import metrics
+from app.core import metrics, reporting
 from app.core.config import settings
 from app.core.errors import AppError, TooLargeError
 from app.core.ids import uuid7
@@ -96,6 +96,7 @@ class RequestEdge:
             await self._app(scope, receive, send_counted)
         except Exception as error:  # the edge: nothing above would handle it
             log.exception("request_failed", method=scope["method"], route=_route(scope))
+            reporting.report(error, method=_method(scope), route=_route(scope))
             if status:
                 # Half an answer is out; cutting the connection tells the client so.
                 raise
@@ -108,7 +109,7 @@ class RequestEdge:
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     route = _route(scope)
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = _method(scope)
     metrics.requests.labels(method, route, str(status)).inc()
     metrics.request_seconds.labels(method, route).observe(seconds)
     write = log.debug if route in _QUIET_ROUTES or route == "/static" else log.info
@@ -125,6 +126,10 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _route(scope: Scope) -> str:
