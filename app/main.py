@@ -20,6 +20,7 @@ from app.features.accounts import pages as accounts_pages
 from app.features.connections import api as connections_api
 from app.features.connections import pages as connections_pages
 from app.features.connections import providers, webhooks
+from app.features.dashboard import pages as dashboard_pages
 from app.features.history import api as history_api
 from app.features.history import pages as history_pages
 from app.features.imports import api as imports_api
@@ -46,6 +47,7 @@ ROUTERS = [
     operations_api.router,
     users_api.router,
     users_pages.router,
+    dashboard_pages.router,
     accounts_api.router,
     accounts_pages.router,
     tieout_api.router,

@@ -25,7 +25,7 @@ STATIC_DIRECTORY = Path(__file__).parent / "static"
 MOUNT_PATH = "/static"
 STYLESHEETS = (
     "tokens", "base", "layout", "controls", "components", "overlays", "tables", "pages", "accounts",
-    "print",
+    "dashboard", "print",
 )  # fmt: skip
 FILE_BYTES_MAX = 2_000_000
 _HASH_LENGTH = 12

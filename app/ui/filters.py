@@ -109,23 +109,28 @@ def date(value: dt.date | None, style: str = "medium") -> str:
 
 def day_heading(value: dt.date) -> str:
     """Write a day as the heading of its transactions: Today, Yesterday, Mon, Nov 2, ..."""
-    today = _today()
-    if value == today:
+    now = today()
+    if value == now:
         return "Today"
-    if value == today - dt.timedelta(days=1):
+    if value == now - dt.timedelta(days=1):
         return "Yesterday"
-    skeleton = "MMMEd" if value.year == today.year else "yMMMEd"
+    skeleton = "MMMEd" if value.year == now.year else "yMMMEd"
     return _skeleton(skeleton, value)
 
 
 def day_short(value: dt.date) -> str:
     """Write a day in a narrow column: `Nov 2`, with the year if it is not this one."""
-    return _skeleton("MMMd" if value.year == _today().year else "yMMMd", value)
+    return _skeleton("MMMd" if value.year == today().year else "yMMMd", value)
 
 
 def month(value: dt.date) -> str:
     """Write a month: `November 2026`."""
     return _skeleton("yMMMM", value)
+
+
+def month_short(value: dt.date) -> str:
+    """Write a month under a narrow bar: `Nov`."""
+    return _skeleton("MMM", value)
 
 
 def instant(value: dt.datetime | None) -> str:
@@ -260,7 +265,8 @@ def _decimals(value: Money) -> int:
     return min(max(needed, fewest), FRACTION_DIGITS_MAX)
 
 
-def _today() -> dt.date:
+def today() -> dt.date:
+    """Return which day it is for the reader."""
     return clock.now().astimezone(_zone()).date()
 
 
@@ -296,6 +302,7 @@ ALL = {
     "instant": instant,
     "money": money,
     "month": month,
+    "month_short": month_short,
     "number": number,
     "percent": percent,
     "relative": relative,

@@ -21,6 +21,7 @@ from app.ui import preview_data as data
 from app.ui.assets import MOUNT_PATH, static_assets
 from app.ui.filters import Formatting
 from app.ui.preview_accounts import account_page
+from app.ui.preview_dashboard import overview_view
 from app.ui.templating import (
     Flash,
     PageContext,
@@ -134,6 +135,14 @@ def linked(request: Request) -> Response:
     )
 
 
+def overview(request: Request) -> Response:
+    """Show the overview, or that of a household that has just begun."""
+    view = overview_view(new="new" in request.query_params)
+    return render(
+        request, page="dashboard/overview.html", fragment="dashboard/_overview.html", view=view
+    )
+
+
 def accounts(request: Request) -> Response:
     """Show accounts, or none."""
     view = data.accounts_view(empty="empty" in request.query_params)
@@ -238,6 +247,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/connections/{id}", connection),
             Route("/connections/{id}/progress", linked),
             Route("/connections/{id}/sync", connection, methods=["POST"]),
+            Route("/overview", overview),
             Route("/accounts", accounts),
             Route("/accounts/{id}", account),
             Route("/transactions", transactions),

@@ -77,6 +77,7 @@ class NavigationEntry:
 
 
 NAVIGATION = (
+    NavigationEntry("overview", "Overview", "/", "house", "o"),
     NavigationEntry("accounts", "Accounts", "/accounts", "landmark", "a"),
     NavigationEntry("transactions", "Transactions", "/transactions", "receipt-text", "t"),
     NavigationEntry("connections", "Connections", "/connections", "plug", "c"),

@@ -124,7 +124,7 @@ def test_the_keyboard_is_enough(list_page: Page) -> None:
     expect(list_page.get_by_role("searchbox", name="Search transactions")).to_be_focused()
 
 
-@pytest.mark.parametrize("path", ["/transactions", "/accounts", "/connections", "/imports"])
+@pytest.mark.parametrize("path", ["/", "/transactions", "/accounts", "/connections", "/imports"])
 def test_nothing_is_wider_than_a_phone(list_page: Page, path: str) -> None:
     list_page.set_viewport_size({"width": 375, "height": 812})
     list_page.goto(path)

@@ -10,7 +10,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("preview")]
 
 AXE = Path(".tools/axe/axe.min.js")
 PAGES = [
-    "/components", "/sign-in", "/register", "/welcome", "/accounts", "/accounts?empty",
+    "/components", "/sign-in", "/register", "/welcome", "/overview", "/overview?new",
+    "/accounts", "/accounts?empty",
     "/accounts/everyday", "/accounts/store", "/accounts/brokerage",
     "/transactions", "/transactions?search=market&direction=out", "/transactions?search=zzzz",
     "/transactions/0002", "/connections", "/connections?empty", "/connections/heron/progress",

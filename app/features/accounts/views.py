@@ -55,7 +55,7 @@ def accounts_view(
     worth = service.worth(accounts)
     return AccountsView(
         net_worth=tuple(
-            _net_worth(each)
+            net_worth(each)
             for each in sorted(worth, key=lambda each: each.currency != base_currency)
         ),
         assets=tuple(_group(each) for each in groups if each.kind not in _DEBTS),
@@ -76,7 +76,8 @@ def kind_words(kind: str, subtype: str | None) -> str:
     return known or subtype[:1].upper() + subtype[1:]
 
 
-def _net_worth(worth: Worth) -> NetWorth:
+def net_worth(worth: Worth) -> NetWorth:
+    """Return what is owned and owed in one currency as pages show it."""
     return NetWorth(
         total=Money(worth.net, worth.currency),
         assets=Money(worth.assets, worth.currency),

@@ -11,6 +11,14 @@ REASONS = {
     "well. Transactions cannot prove it.",
 }
 
+IN_SHORT = {
+    "no_balance": "No balance was ever stated of it.",
+    "one_balance": "One balance was stated so far; only the next one proves something.",
+    "no_rows": "Balances are stated of it, but no transactions.",
+    "value": "Markets move its value as well, so transactions cannot prove it.",
+}
+"""The same reasons in one sentence, beside the account's name."""
+
 KINDS = {
     "removed": "The bank withdrew it from its list, and its balance still has it.",
     "set_aside": "It was set aside as a duplicate, and the bank counts it.",

@@ -1,4 +1,4 @@
-"""Pages of people: signing in, registering, the start page, settings."""
+"""Pages of people: signing in, registering, settings."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,13 +9,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core import csrf, database, web
+from app.core import csrf, database
 from app.core.config import settings
 from app.core.errors import AppError, NotFoundError
 from app.features.users import preferences, service, sessions
 from app.features.users.current import (
     CurrentUser,
-    HouseholdSession,
     RequestClient,
     SignedIn,
     Visitor,
@@ -24,7 +23,7 @@ from app.features.users.current import (
 from app.ui import flashes
 from app.ui.filters import DEFAULT_FORMATTING
 from app.ui.templating import THEME_COOKIE, render
-from app.ui.views.users import FirstRunView, RegisterView, SessionRow, SettingsView, SignInView
+from app.ui.views.users import RegisterView, SessionRow, SettingsView, SignInView
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,15 +41,6 @@ class ProfileForm(BaseModel):
     locale: str = Field("", max_length=100)
     timezone: str = Field("", max_length=100)
     base_currency: str = Field("", max_length=100)
-
-
-@router.get("/")
-def start(request: Request, current: CurrentUser, session: HouseholdSession) -> Response:
-    """Send the reader to their transactions, or show the ways to begin if there are none."""
-    if service.has_account(session, current.household_id):
-        return RedirectResponse("/transactions", _SEE_OTHER)
-    view = FirstRunView(practice_banks=settings.has_practice_banks, bytes_max=web.UPLOAD_BYTES_MAX)
-    return render(request, page="users/first_run.html", view=view)
 
 
 @router.get("/sign-in")
