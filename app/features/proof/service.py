@@ -94,6 +94,7 @@ def mend(household_id: UUID) -> Replay:
         mended = _mend(session, household_id) if found.counts else None
         if mended or found.totals:
             shadow.rebuild_totals(session, household_id)
+            tieout.refresh_all(session, household_id)
         return replace(found, mended=mended)
 
 

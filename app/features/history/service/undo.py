@@ -33,8 +33,8 @@ _OBSTACLES = {
         "one speaks of it under that id. Undo the later one first."
     ),
     "taken": (
-        "A later change set brought one of these transactions again, under the id that this one "
-        "would get back. Undo the later one first."
+        "A later change set brought another transaction under the id that one of these would get "
+        "back. An id stays with its transaction, so this change stays in force."
     ),
     "paired": (
         "A later change set marked one of these transactions as a duplicate. Undo that one first."
