@@ -9,6 +9,10 @@ from sqlalchemy.orm import Session
 from app.core.ids import uuid7
 from app.features.changes import repository
 
+MOVED = "moved"
+"""In the counts of a merge of two accounts: `source_accounts`, which moved `from` one `to` the
+other."""
+
 
 def open_change_set(
     session: Session,

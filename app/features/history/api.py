@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.core.json import JsonResponse
 from app.core.pagination import PAGE_SIZE
+from app.features.changes import service as changes
 from app.features.history import views
 from app.features.history.repository.sets import RowChange, SetRow
 from app.features.history.service import around, listing
@@ -77,6 +78,7 @@ def preview_change_set(
             "effects": [{"currency": e.currency, "amount": e.amount} for e in found.effects],
             "rows": [{"before": before, "after": after} for before, after in found.rows],
             "balances": found.balances,
+            "source_accounts": found.source_accounts,
             "refusal": {"message": refusal.message, "change_set_id": refusal.change_set_id}
             if refusal
             else None,
@@ -106,7 +108,8 @@ def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
 
 
 def _set(row: SetRow, words: str) -> dict[str, object]:
-    counts = {name: count for name, count in row.counts.items() if name != around.BALANCES}
+    hidden = (around.BALANCES, changes.MOVED)
+    counts = {name: count for name, count in row.counts.items() if name not in hidden}
     return {
         "id": row.id,
         "sequence": row.sequence,

@@ -190,6 +190,7 @@ def preview_view(
         rows=tuple(_previewed(before, after, names) for before, after in preview.rows),
         row_count=preview.row_count,
         balances=preview.balances,
+        is_merge=preview.source_accounts > 0,
         is_sync=row.kind == "sync",
         refusal=refusal.message if refusal else "",
         refusal_url=url_of(obstacle.id) if obstacle else "",

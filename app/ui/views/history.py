@@ -96,6 +96,8 @@ class PreviewView:
     rows: tuple[ChangedRow, ...]
     row_count: int
     balances: int
+    is_merge: bool
+    """Of two accounts."""
     is_sync: bool
     refusal: str = ""
     refusal_url: str = ""

@@ -14,7 +14,7 @@ from app.core.errors import ConflictError, NotFoundError
 from app.features.changes import service as changes
 from app.features.history.repository import plan, sets
 from app.features.history.repository.plan import Effect, Held
-from app.features.history.service import around, fold
+from app.features.history.service import around, fold, moves
 from app.features.imports.service import book as booking
 from app.features.tieout import service as tieout
 from app.models import ChangeSet
@@ -39,6 +39,14 @@ _OBSTACLES = {
     "paired": (
         "A later change set marked one of these transactions as a duplicate. Undo that one first."
     ),
+    "merged_on": (
+        "One of the two accounts was merged with another one since. Undo that merge first."
+    ),
+    "crossed": (
+        "A later change found that transactions of the two accounts are told twice, which they are "
+        "in one account only. Undo that one first."
+    ),
+    "elsewhere": "What fed one of these accounts feeds another one meanwhile.",
     "moved": "The rows of this import's account go to another account since a later change set.",
 }
 
@@ -69,6 +77,8 @@ class Preview:
     """The newest ones, at most SAMPLE_ROWS: columns before and after."""
     balances: int
     """Stated balances that are taken back, or count again."""
+    source_accounts: int = 0
+    """Those that go back to an account that was merged, or leave it again."""
     refusal: DependentError | None = None
 
     @property
@@ -98,6 +108,7 @@ def preview(session: Session, household_id: UUID, change_set_id: UUID) -> Previe
     plan.take_time(session)
     held = fold.stage(session, household_id, target, in_force=verb == "redo")
     effects = plan.effects(session, household_id)
+    move = moves.move_of(target)
     return Preview(
         change_set=target,
         verb=verb,
@@ -107,6 +118,7 @@ def preview(session: Session, household_id: UUID, change_set_id: UUID) -> Previe
         effects=[each for each in effects if each.amount],
         rows=plan.sample(session, household_id, limit=SAMPLE_ROWS),
         balances=around.count_balances(session, household_id, target),
+        source_accounts=len(move.source_account_ids) if move else 0,
         refusal=_refusal(session, household_id, target, held),
     )
 
@@ -177,10 +189,12 @@ def _write(
         for name in ("removed", "restored", "changed")
     }
     plan.write(session, household_id)
-    undo_id = target.undone_by
+    undo_id, move = target.undone_by, moves.move_of(target)
     target.undone_by = turned_by if verb == "undo" else None
     session.flush()
     remembered = around.follow(session, household_id, target, undo_id)
+    if move is not None:
+        moves.follow(session, household_id, move, undo=verb == "undo")
     if target.kind not in fold.DECIDING:
         tieout.refresh_all(session, household_id)
     changes.count(session, household_id, turned_by, counts | remembered)
@@ -217,6 +231,11 @@ def _refusal(
         return DependentError(how, obstacle.change_set_id)
     if around.is_moved(session, household_id, target):
         return DependentError("moved", None)
+    stands = moves.obstacle(session, household_id, target)
+    if stands is not None:
+        return DependentError(*stands)
+    if moves.is_elsewhere(session, household_id, target):
+        return DependentError("elsewhere", None)
     return None
 
 

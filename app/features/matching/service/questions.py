@@ -204,4 +204,10 @@ def _merge_accounts(
     days = asked_sql.days_of_account(session, household_id, asked.left_id)
     work = Work(session, household_id, change_set_id)
     merged = work.match_told({asked.left_id: days}) if days else 0
-    changes.count(session, household_id, change_set_id, {"merged": merged})
+    moved = {
+        "source_accounts": [str(each) for each in ids],
+        "from": str(asked.right_id),
+        "to": str(asked.left_id),
+    }
+    counts = {"merged": merged, changes.MOVED: moved}
+    changes.count(session, household_id, change_set_id, counts)
