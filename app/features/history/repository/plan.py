@@ -120,12 +120,14 @@ WITH {_SETS}, touched AS MATERIALIZED (
     JOIN sets ON sets.id = change.change_set_id
     WHERE change.field = ANY(%(word_fields)s)
 ), held AS (
-    SELECT id, max(sequence) FILTER (WHERE in_force) AS holder FROM writers GROUP BY id
+    SELECT id, holder,
+           min(sequence) FILTER (WHERE NOT in_force AND sequence > coalesce(holder, 0)) AS since
+    FROM (SELECT id, sequence, in_force,
+                 max(sequence) FILTER (WHERE in_force) OVER (PARTITION BY id) AS holder
+          FROM writers) AS each
+    GROUP BY id, holder
 )
-SELECT row.id, row.source_account_id, row.source_id, held.holder,
-       (SELECT min(writers.sequence) FROM writers
-        WHERE writers.id = held.id AND NOT writers.in_force
-          AND writers.sequence > coalesce(held.holder, 0)) AS since
+SELECT row.id, row.source_account_id, row.source_id, held.holder, held.since
 FROM held JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = held.id
 """
 
@@ -261,23 +263,34 @@ FROM {_AFTER}
 ORDER BY row.date DESC, row.id DESC LIMIT %(limit)s
 """
 
+# Rows that get another name are few, which the planner cannot know: they are looked at first.
+_RENAMED = """
+renamed AS MATERIALIZED (
+    SELECT row.id, row.source_account_id, planned.doc->>'source_id' AS source_id
+    FROM planned_rows AS planned
+    JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = planned.id
+    WHERE planned.doc->>'source_id' <> row.source_id
+)
+"""
+
 # The name that a row would get is in use: a later change set brought it as a row of its own.
 _TAKEN = f"""
+WITH {_RENAMED}
 SELECT other.change_set_id, other.id AS transaction_id
-FROM {_AFTER}
-JOIN transactions AS other ON other.household_id = %(household_id)s
-    AND other.source_account_id = row.source_account_id AND other.source_id = after.source_id
-    AND other.id <> row.id
-WHERE after.source_id <> row.source_id LIMIT 1
+FROM renamed JOIN transactions AS other ON other.household_id = %(household_id)s
+    AND other.source_account_id = renamed.source_account_id
+    AND other.source_id = renamed.source_id AND other.id <> renamed.id
+LIMIT 1
 """
 
 # Later words were said under the name that a row would lose.
 _NAMED_SINCE = f"""
-SELECT set.id AS change_set_id, row.id AS transaction_id
-FROM {_AFTER}
-JOIN unnest(%(ids)s::uuid[], %(holders)s::bigint[]) AS held (id, holder) ON held.id = row.id
+WITH {_RENAMED}
+SELECT set.id AS change_set_id, renamed.id AS transaction_id
+FROM renamed
+JOIN unnest(%(ids)s::uuid[], %(holders)s::bigint[]) AS held (id, holder) ON held.id = renamed.id
 JOIN change_sets AS set ON set.household_id = %(household_id)s AND set.sequence = held.holder
-WHERE after.source_id <> row.source_id AND held.holder > %(sequence)s LIMIT 1
+WHERE held.holder > %(sequence)s LIMIT 1
 """
 
 # A duplicate names a row that is none itself.
