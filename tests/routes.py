@@ -21,6 +21,7 @@ FOR_STRANGERS = {
     ("POST", "/api/v1/auth/register"),
     ("POST", "/register"),
     ("POST", "/sign-in"),
+    ("POST", "/sign-in/code"),
     ("POST", "/webhooks/plaid"),
 }
 """Routes that need no signing in; a new one has to be entered here on purpose."""

@@ -1,4 +1,4 @@
-"""`fintech user`: create people's accounts and set passwords, for who runs the server."""
+"""`fintech user`: people's accounts, passwords and second factors, for who runs the server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _password = click.option(
 
 @click.group("user")
 def command() -> None:
-    """Create users and set passwords."""
+    """Create users, set passwords, turn second factors off."""
 
 
 @command.command()
@@ -43,6 +43,18 @@ def set_password(email: str, password: str) -> None:
     with _refusals_as_messages():
         ended = operator.set_password(email, password)
     click.echo(f"The password of {email} is set; {ended} session(s) ended.")
+
+
+@command.command("second-factor-off")
+@click.argument("email")
+def turn_second_factor_off(email: str) -> None:
+    """Turn two-step sign-in off for a user who lost phone and recovery codes.
+
+    Be sure who asks: their password alone signs in from now on.
+    """
+    with _refusals_as_messages():
+        operator.turn_second_factor_off(email)
+    click.echo(f"{email} signs in with the password alone.")
 
 
 @contextmanager

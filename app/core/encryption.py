@@ -1,7 +1,8 @@
 """Sealing: AES-256-GCM under a key per household, which is wrapped by the operator's key.
 
 A sealed value is bound to its table, column, row and household (additional data), so that a
-value copied to another row does not open there.
+value copied to another row does not open there. What belongs to a person, not to a household, is
+sealed under a key derived from the operator's and the person's id.
 """
 
 import os
@@ -37,11 +38,11 @@ WRAPPING_KEYS = _wrapping_keys()
 CURRENT_KEY_ID = next(iter(WRAPPING_KEYS))
 
 
-class HouseholdKey:
-    """Opens and seals what belongs to one household."""
+class OwnerKey:
+    """Opens and seals what belongs to one owner."""
 
-    def __init__(self, household_id: UUID, key: bytes) -> None:
-        self._household_id = household_id
+    def __init__(self, owner_id: UUID, key: bytes) -> None:
+        self._owner_id = owner_id
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, *, place: str, row_id: UUID) -> bytes:
@@ -64,7 +65,28 @@ class HouseholdKey:
             raise SealError(f"{place}: does not open") from error
 
     def _bind(self, place: str, row_id: UUID) -> bytes:
-        return place.encode() + row_id.bytes + self._household_id.bytes
+        return place.encode() + row_id.bytes + self._owner_id.bytes
+
+
+class HouseholdKey(OwnerKey):
+    """Opens and seals what belongs to one household."""
+
+
+class PersonKey(OwnerKey):
+    """Opens and seals what belongs to one person, whatever households they are in."""
+
+
+def person_key(user_id: UUID, key_id: str) -> PersonKey:
+    """Return the person's key: derived from the operator's, since it is nobody's to erase.
+
+    Raises:
+        SealError: ENCRYPTION_KEYS has no such key.
+    """
+    if key_id not in WRAPPING_KEYS:
+        raise SealError(f"ENCRYPTION_KEYS has no key {key_id!r}: add the old key after the new one")
+    info = b"key of a person" + user_id.bytes
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info)
+    return PersonKey(user_id, kdf.derive(WRAPPING_KEYS[key_id]))
 
 
 def new_wrapped_key(household_id: UUID) -> tuple[bytes, str]:

@@ -37,6 +37,7 @@ TOKEN_AUDIENCE = "fintech-api"  # noqa: S105  # a name, not a secret
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # RFC 9068's name for access tokens
 _TOKEN_LENGTH_MAX = 2_000
 _TOKENS_KEPT = 4_096
+_PENDING_FOR = timedelta(minutes=5)
 _CLAIMS = ("exp", "iat", "sub", "aud", "iss", "jti", "sid")
 _COMMON_LENGTH_MAX = 72
 """zxcvbn's cost grows with the square of the length; what is longer is not common."""
@@ -272,3 +273,59 @@ def _not_valid() -> UnauthorizedError:
         "The access token is not valid or has expired. Sign in again or refresh it.",
         code="invalid_token",
     )
+
+
+# --- Between the password and the second factor -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """Somebody knew the password of this person a moment ago; it opens nothing by itself."""
+
+    user_id: UUID
+    fingerprint: str
+
+    def is_for(self, password_hash: str) -> bool:
+        """Tell whether the password is still the one that was typed."""
+        return hmac.compare_digest(self.fingerprint, _fingerprint(password_hash))
+
+
+def sign_pending(user_id: UUID, password_hash: str) -> str:
+    """Return a token for the page that asks for the second factor, valid for five minutes."""
+    claims = {
+        "sub": str(user_id),
+        "exp": clock.now() + _PENDING_FOR,
+        "password": _fingerprint(password_hash),
+    }
+    return jwt.encode(claims, _pending_key(), settings.ALGORITHM)
+
+
+def read_pending(token: str) -> PendingSignIn:
+    """Return what the token says.
+
+    Raises:
+        UnauthorizedError: It is not ours, or has expired.
+    """
+    if len(token) > _TOKEN_LENGTH_MAX:
+        raise pending_expired()
+    try:
+        claims = jwt.decode(
+            token, _pending_key(), [settings.ALGORITHM], options={"require": ["exp", "sub"]}
+        )
+        return PendingSignIn(UUID(claims["sub"]), claims["password"])
+    except (jwt.InvalidTokenError, ValueError):
+        raise pending_expired() from None
+
+
+def pending_expired() -> UnauthorizedError:
+    """Return the error of a second step that came too late, or after a new password."""
+    return UnauthorizedError("That took too long. Sign in again.", code="sign_in_expired")
+
+
+@cache
+def _pending_key() -> bytes:
+    return encryption.derive_key("pending sign-ins")
+
+
+def _fingerprint(password_hash: str) -> str:
+    return hmac.new(_pending_key(), password_hash.encode(), hashlib.sha256).hexdigest()

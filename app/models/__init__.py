@@ -24,9 +24,11 @@ from app.models.people import (
     Household,
     HouseholdKey,
     Membership,
+    RecoveryCode,
     RefreshToken,
     User,
     UserSession,
+    UserTotp,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "MatchSuggestion",
     "Membership",
     "MonthlyTotal",
+    "RecoveryCode",
     "RefreshToken",
     "RejectedRow",
     "SourceAccount",
@@ -58,5 +61,6 @@ __all__ = [
     "Transaction",
     "User",
     "UserSession",
+    "UserTotp",
     "Webhook",
 ]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -99,6 +99,35 @@ class RefreshToken(Base):
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"))
     expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+
+
+class UserTotp(Base):
+    """A person's authenticator app, which signing in asks once it is confirmed."""
+
+    __tablename__ = "user_totp"
+
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    secret: Mapped[bytes]
+    """Sealed under the person's key."""
+    key_id: Mapped[str]
+    """Which key of ENCRYPTION_KEYS the person's key is derived from."""
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    """The step of the last code that counted; none up to it counts again."""
+    created_at: Mapped[CreatedAt]
+    confirmed_at: Mapped[Instant | None]
+    """None while the app is being set up: it guards nothing yet."""
+
+
+class RecoveryCode(Base):
+    """A code that replaces the authenticator app's, once."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256: nobody can guess 80 random bits."""
+    created_at: Mapped[CreatedAt]
     used_at: Mapped[Instant | None]
 
 

@@ -33,7 +33,7 @@ from app.ui.templating import (
 )
 from app.ui.views.connections import ProgressView
 from app.ui.views.transactions import Chip, FilterForm
-from app.ui.views.users import FirstRunView, RegisterView, SignInView
+from app.ui.views.users import CodeView, FirstRunView, RegisterView, SignInView
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -93,6 +93,19 @@ def register(request: Request) -> Response:
     """Show the registration page, with an error after a POST."""
     errors = {"password": "This password is too easy to guess."} if request.method == "POST" else {}
     return render(request, page="users/register.html", view=RegisterView("Ada", "a@b.c", errors))
+
+
+def code(request: Request) -> Response:
+    """Show the second step of signing in, with an error after a POST."""
+    error = "This code is not right, or was used already." if request.method == "POST" else ""
+    view = CodeView("token", error=error)
+    return render(request, page="users/code.html", status=401 if error else 200, view=view)
+
+
+def two_step(request: Request) -> Response:
+    """Show one state of the second factor's settings."""
+    view = data.two_step_view(request.path_params["state"])
+    return render(request, page="users/two_step.html", section="settings", view=view)
 
 
 def welcome(request: Request) -> Response:
@@ -242,7 +255,9 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/sign-in", sign_in, methods=both),
             Route("/register", register, methods=both),
             Route("/welcome", welcome),
+            Route("/sign-in/code", code, methods=both),
             Route("/settings", settings),
+            Route("/settings/two-step/{state}", two_step),
             Route("/connections", connections),
             Route("/connections/{id}", connection),
             Route("/connections/{id}/progress", linked),

@@ -41,7 +41,7 @@ from app.ui.views.transactions import (
     TransactionRow,
     TransactionsView,
 )
-from app.ui.views.users import SessionRow, SettingsView
+from app.ui.views.users import QrCode, SessionRow, SettingsView, TwoStepView
 
 PAGE_ROWS = 50
 ROWS_MAX = 400
@@ -365,6 +365,20 @@ def result_view() -> ResultView:
     """Return a booked import."""
     return ResultView("1", "umsaetze-2026.csv", 136, 12, preview_view().rejected, 2,
                       "/transactions", can_undo=True)  # fmt: skip
+
+
+def two_step_view(state: str) -> TwoStepView:
+    """Return the second factor's settings in one state."""
+    squares = ((x, y) for x in range(4, 33) for y in range(4, 33) if (x * y + x // 3) % 2)
+    return TwoStepView(
+        state,
+        "ada@example.com",
+        secret="JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",  # noqa: S106  # invented
+        uri="otpauth://totp/Fintech%3Aada%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Fintech",
+        qr=QrCode(37, "".join(f"M{x} {y}h1v1h-1z" for x, y in squares)),
+        codes=tuple(f"abcd-efgh-ijkl-{number:04}" for number in range(10)),
+        codes_left=9,
+    )
 
 
 def settings_view(theme: str) -> SettingsView:

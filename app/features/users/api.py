@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Form
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.features.users import service, sessions
 from app.features.users.current import CurrentUser, RequestClient, system_session
+from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.features.users.sessions import TokenPair
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
@@ -85,9 +86,16 @@ def register(body: RegisterBody, client: RequestClient) -> Person:
 
 
 @router.post("/login")
-def login(form: Annotated[OAuth2PasswordRequestForm, Depends()], client: RequestClient) -> Tokens:
-    """Exchange an e-mail address (as `username`) and a password for tokens."""
-    return _tokens(sessions.sign_in_api(form.username, form.password, client))
+def login(
+    form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    client: RequestClient,
+    totp_code: Annotated[str, Form(max_length=CODE_LENGTH_MAX)] = "",
+) -> Tokens:
+    """Exchange an e-mail address (as `username`) and a password for tokens.
+
+    With two-step sign-in also the code of the app, or a recovery code, as `totp_code`.
+    """
+    return _tokens(sessions.sign_in_api(form.username, form.password, client, totp_code))
 
 
 @router.post("/refresh")

@@ -1,9 +1,9 @@
 """What the operator of the server may do to people's accounts, from the command line."""
 
 from app.core import database, security
-from app.core.errors import InvalidInputError, NotFoundError
+from app.core.errors import ConflictError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
-from app.features.users import repository, service, sessions
+from app.features.users import repository, second_factor, service, sessions
 from app.features.users.service import Profile
 
 
@@ -69,3 +69,19 @@ def set_password(email: str, password: str) -> int:
         assert household_id is not None  # nobody is without a household
         audit.record(session, household_id, "user.password_set_by_operator", object_id=user.id)
     return ended
+
+
+def turn_second_factor_off(email: str) -> None:
+    """Let the password suffice for a person who lost phone and recovery codes.
+
+    Raises:
+        NotFoundError: The address has no account.
+        ConflictError: The second factor is not on.
+    """
+    with database.system_transaction() as session:
+        user = repository.find_user_by_email(session, service.email_key(email))
+        if user is None:
+            raise NotFoundError("There is no account with this e-mail address.")
+        if not repository.delete_factor(session, user.id):
+            raise ConflictError("Two-step sign-in is not on for this account.")
+        second_factor.record(session, user.id, "user.second_factor_turned_off_by_operator")

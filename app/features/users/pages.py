@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import csrf, database
 from app.core.config import settings
 from app.core.errors import AppError, NotFoundError
-from app.features.users import preferences, service, sessions
+from app.features.users import preferences, service, sessions, two_step
 from app.features.users.current import (
     CurrentUser,
     RequestClient,
@@ -20,10 +20,17 @@ from app.features.users.current import (
     Visitor,
     system_session,
 )
+from app.features.users.sessions import AwaitsCode, SignedInBrowser
 from app.ui import flashes
 from app.ui.filters import DEFAULT_FORMATTING
 from app.ui.templating import THEME_COOKIE, render
-from app.ui.views.users import RegisterView, SessionRow, SettingsView, SignInView
+from app.ui.views.users import (
+    CodeView,
+    RegisterView,
+    SessionRow,
+    SettingsView,
+    SignInView,
+)
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,8 +72,28 @@ def sign_in(
         opened = sessions.sign_in_browser(email, password, client)
     except AppError as error:
         return _sign_in_form(request, next_url=next, email=email, error=error)
-    response = RedirectResponse(_local_path(next), _SEE_OTHER)
-    return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
+    if isinstance(opened, AwaitsCode):
+        return _code_form(request, opened.pending_token, next_url=next)
+    return _enter(_local_path(next), opened)
+
+
+@router.post("/sign-in/code")
+def enter_code(
+    request: Request,
+    _visitor: Visitor,
+    client: RequestClient,
+    pending: Annotated[str, Form(max_length=2_000)] = "",
+    code: Text = "",
+    next: Text = "",
+) -> Response:
+    """Take the second step: a code of the authenticator app, or a recovery code."""
+    try:
+        opened = sessions.finish_browser(pending, code, client)
+    except AppError as error:
+        if error.code == "sign_in_expired":
+            return _sign_in_form(request, next_url=next, error=error)
+        return _code_form(request, pending, next_url=next, error=error)
+    return _enter(_local_path(next), opened)
 
 
 @router.get("/register")
@@ -88,12 +115,12 @@ def register(
 ) -> Response:
     """Create the account and sign in."""
     try:
-        service.register(email, password, name, address=client.address)
-        opened = sessions.sign_in_browser(email, password, client)
+        profile = service.register(email, password, name, address=client.address)
     except AppError as error:
         return _register_form(request, email=email, name=name, error=error)
-    response = RedirectResponse("/", _SEE_OTHER)
-    return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
+    with database.system_transaction() as session:
+        opened = sessions.open_browser_session(session, profile.user_id, client)
+    return _enter("/", opened)
 
 
 @router.post("/sign-out")
@@ -105,7 +132,7 @@ def sign_out(current: CurrentUser, session: SystemSession) -> Response:
 
 @router.get("/settings")
 def show_settings(request: Request, current: CurrentUser, session: SystemSession) -> HTMLResponse:
-    """Show profile, password, appearance and sessions."""
+    """Show profile, appearance, password, second factor and sessions."""
     return _settings_page(request, current, session)
 
 
@@ -175,7 +202,19 @@ def _sign_in_form(
         error=error.message if error else "",
         can_register=settings.REGISTRATION_OPEN,
     )
-    return _form(request, "users/sign_in.html", view, error)
+    return form_page(request, "users/sign_in.html", view, error)
+
+
+def _code_form(
+    request: Request, pending: str, *, next_url: str, error: AppError | None = None
+) -> HTMLResponse:
+    view = CodeView(pending, _local_path(next_url), error.message if error else "")
+    return form_page(request, "users/code.html", view, error)
+
+
+def _enter(target: str, opened: SignedInBrowser) -> Response:
+    response = RedirectResponse(target, _SEE_OTHER)
+    return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
 
 
 def _register_form(
@@ -184,10 +223,10 @@ def _register_form(
     view = RegisterView(
         name=name,
         email=email,
-        errors=_errors(error),
+        errors=errors_by_field(error),
         password_characters_min=settings.PASSWORD_LENGTH_MIN,
     )
-    return _form(request, "users/register.html", view, error)
+    return form_page(request, "users/register.html", view, error)
 
 
 def _settings_page(
@@ -221,15 +260,17 @@ def _settings_page(
             )
             for row in sessions.list_own(session, actor=current.actor)
         ),
-        errors=_errors(error),
+        has_second_factor=two_step.codes_left(session, current.user_id) is not None,
+        errors=errors_by_field(error),
         password_characters_min=settings.PASSWORD_LENGTH_MIN,
     )
-    return _form(request, "users/settings.html", view, error, section="settings")
+    return form_page(request, "users/settings.html", view, error, section="settings")
 
 
-def _form(
+def form_page(
     request: Request, page: str, view: object, error: AppError | None, *, section: str = ""
 ) -> HTMLResponse:
+    """Render a page with a form, under the status of what was wrong with it."""
     return render(
         request,
         page=page,
@@ -240,7 +281,8 @@ def _form(
     )
 
 
-def _errors(error: AppError | None) -> dict[str, str]:
+def errors_by_field(error: AppError | None) -> dict[str, str]:
+    """Return the message beside the field that is to blame, or beside the form."""
     return {error.field or "form": error.message} if error else {}
 
 

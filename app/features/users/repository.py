@@ -1,7 +1,7 @@
 """SQL of people and their sessions; every session here crosses households."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -16,9 +16,11 @@ from app.models import (
     Item,
     MatchSuggestion,
     Membership,
+    RecoveryCode,
     RefreshToken,
     User,
     UserSession,
+    UserTotp,
 )
 
 
@@ -73,6 +75,15 @@ def list_users(session: Session, *, limit: int) -> list[User]:
 def find_user(session: Session, user_id: UUID) -> User | None:
     """Find a user by id."""
     return session.scalar(select(User).where(User.id == user_id))
+
+
+def lock_user(session: Session, user_id: UUID, *, exclusively: bool = False) -> User | None:
+    """Read a user whom nobody changes before the transaction ends; others may read meanwhile.
+
+    `exclusively` waits for those others, and lets them wait.
+    """
+    statement = select(User).where(User.id == user_id)
+    return session.scalar(statement.with_for_update(read=not exclusively))
 
 
 def update_user(session: Session, user_id: UUID, values: Mapping[str, object]) -> None:
@@ -279,3 +290,92 @@ def delete_ended(session: Session, before: dt.datetime) -> int:
         func.least(UserSession.ended_at, UserSession.expires_at) < before
     )
     return cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount
+
+
+def find_totp(session: Session, user_id: UUID, *, confirmed: bool) -> UserTotp | None:
+    """Find a person's authenticator app, either one in use or one that is being set up."""
+    state = UserTotp.confirmed_at.is_not(None) if confirmed else UserTotp.confirmed_at.is_(None)
+    return session.scalar(select(UserTotp).where(UserTotp.user_id == user_id, state))
+
+
+def put_totp(session: Session, user_id: UUID, secret: bytes, key_id: str) -> bool:
+    """Store an app to be set up, in place of another such; False if there is one in use."""
+    values = {"secret": secret, "key_id": key_id, "last_step": 0}
+    statement = (
+        insert_or(UserTotp)
+        .values(user_id=user_id, **values)
+        .on_conflict_do_update(
+            index_elements=["user_id"],
+            set_={**values, "created_at": func.now()},
+            where=UserTotp.confirmed_at.is_(None),
+        )
+    )
+    return session.scalar(statement.returning(UserTotp.user_id)) is not None
+
+
+def confirm_totp(
+    session: Session, user_id: UUID, secret: bytes, step: int, now: dt.datetime
+) -> bool:
+    """Take an app into use; False unless it is still the one with this sealed secret."""
+    statement = (
+        update(UserTotp)
+        .where(
+            UserTotp.user_id == user_id,
+            UserTotp.confirmed_at.is_(None),
+            UserTotp.secret == secret,
+        )
+        .values(confirmed_at=now, last_step=step)
+    )
+    return session.scalar(statement.returning(UserTotp.user_id)) is not None
+
+
+def advance_step(session: Session, user_id: UUID, step: int) -> bool:
+    """Use a step up; False if it, or a later one, was used before.
+
+    One statement, so that of two that come at once exactly one succeeds.
+    """
+    statement = (
+        update(UserTotp)
+        .where(
+            UserTotp.user_id == user_id,
+            UserTotp.confirmed_at.is_not(None),
+            UserTotp.last_step < step,
+        )
+        .values(last_step=step)
+    )
+    return session.scalar(statement.returning(UserTotp.user_id)) is not None
+
+
+def insert_recovery_codes(session: Session, user_id: UUID, hashes: Iterable[bytes]) -> None:
+    """Insert recovery codes that nobody used."""
+    rows = [{"user_id": user_id, "code_hash": code_hash} for code_hash in hashes]
+    session.execute(insert(RecoveryCode), rows)
+
+
+def use_recovery_code(session: Session, user_id: UUID, code_hash: bytes, now: dt.datetime) -> bool:
+    """Use a recovery code up; False if it is not there to be used. One statement, as above."""
+    statement = (
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.user_id == user_id,
+            RecoveryCode.code_hash == code_hash,
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=now)
+    )
+    return session.scalar(statement.returning(RecoveryCode.user_id)) is not None
+
+
+def count_recovery_codes(session: Session, user_id: UUID) -> int:
+    """Count the recovery codes that are left."""
+    statement = select(func.count()).where(
+        RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None)
+    )
+    return session.scalars(statement).one()
+
+
+def delete_factor(session: Session, user_id: UUID) -> bool:
+    """Delete a person's app and recovery codes; False if there was no app in use."""
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    deleted = delete(UserTotp).where(UserTotp.user_id == user_id)
+    return session.scalar(deleted.returning(UserTotp.confirmed_at)) is not None

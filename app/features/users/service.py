@@ -135,20 +135,13 @@ def change_password(user_id: UUID, current: str, new: str, *, actor: Actor) -> N
         InvalidInputError: The current password is wrong, or the new one will not do.
         RateLimitedError: Too many wrong tries.
     """
-    with database.system_transaction() as session:
-        take_attempt(session, PASSWORD_BY_USER, str(user_id))
-        user = repository.find_user(session, user_id)
-    if user is None or not security.verify_password(current, user.password_hash):
-        raise InvalidInputError(
-            "The current password is not right.", code="wrong_password", field="current_password"
-        )
+    user = confirm_password(user_id, current, field="current_password")
     try:
         security.check_new_password(new, (user.email, user.name))
     except InvalidInputError as error:
         raise InvalidInputError(error.message, code=error.code, field="new_password") from None
     password_hash = security.hash_password(new)
     with database.system_transaction() as session:
-        ratelimit.give_back(session, PASSWORD_BY_USER, str(user_id))
         repository.update_user(session, user_id, {"password_hash": password_hash})
         ended = sessions.end_all(session, user_id, but=actor.session_id)
         household_id = repository.find_first_household(session, user_id)
@@ -161,6 +154,25 @@ def change_password(user_id: UUID, current: str, new: str, *, actor: Actor) -> N
             object_id=user_id,
             details={"sessions_ended": ended},
         )
+
+
+def confirm_password(user_id: UUID, password: str, *, field: str) -> User:
+    """Return the person whose password was asked for again; opens its own transactions.
+
+    Raises:
+        InvalidInputError: It is wrong; `field` is where it was typed.
+        RateLimitedError: Too many wrong tries.
+    """
+    with database.system_transaction() as session:
+        take_attempt(session, PASSWORD_BY_USER, str(user_id))
+        user = repository.find_user(session, user_id)
+    if user is None or not security.verify_password(password, user.password_hash):
+        raise InvalidInputError(
+            "The current password is not right.", code="wrong_password", field=field
+        )
+    with database.system_transaction() as session:
+        ratelimit.give_back(session, PASSWORD_BY_USER, str(user_id))
+    return user
 
 
 def update_profile(

@@ -16,7 +16,7 @@ from app.core.jobs import after_commit
 from app.core.ratelimit import Limit
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
-from app.features.users import repository
+from app.features.users import repository, second_factor
 from app.features.users.repository import SessionRow
 from app.features.users.session_cache import cache
 from app.models import User
@@ -52,6 +52,13 @@ class SignedInBrowser:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitsCode:
+    """The password was right, and nothing is granted before the second factor."""
+
+    pending_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenPair:
     """What an API client gets."""
 
@@ -73,23 +80,59 @@ class ListedSession:
     is_current: bool
 
 
-def sign_in_browser(email: str, password: str, client: Client) -> SignedInBrowser:
+def sign_in_browser(email: str, password: str, client: Client) -> SignedInBrowser | AwaitsCode:
     """Check the password and open a session for a browser, always under a new id.
+
+    Returns:
+        No session, but what `finish_browser` takes, where there is a second factor.
 
     Raises:
         UnauthorizedError: Unknown address, wrong password or disabled: it does not say which.
         RateLimitedError: Too many failures for this account or from this address.
         UnavailableError: Too many passwords are being hashed right now.
     """
-    user_id = _authenticate(email, password, client)
+    user_id, password_hash = _authenticate(email, password, client)
     with database.system_transaction() as session:
+        if second_factor.is_on(session, user_id):
+            return AwaitsCode(security.sign_pending(user_id, password_hash))
         return open_browser_session(session, user_id, client)
 
 
-def sign_in_api(email: str, password: str, client: Client) -> TokenPair:
-    """Check the password and open a session for a program; raises as `sign_in_browser`."""
-    user_id = _authenticate(email, password, client)
+def finish_browser(pending_token: str, code: str, client: Client) -> SignedInBrowser:
+    """Check the second factor and open the session that the password alone did not.
+
+    Raises:
+        UnauthorizedError: The code is wrong or was used; `sign_in_expired`: begin again.
+        RateLimitedError: Too many codes of this person were wrong.
+    """
+    pending = security.read_pending(pending_token)
+    actor = Actor(pending.user_id, None, client.address)
+    with second_factor.proven(pending.user_id, code, actor) as session:
+        user = repository.lock_user(session, pending.user_id)
+        if user is None or user.disabled_at is not None or not pending.is_for(user.password_hash):
+            raise security.pending_expired()
+        return open_browser_session(session, user.id, client)
+
+
+def sign_in_api(email: str, password: str, client: Client, code: str = "") -> TokenPair:
+    """Check the password, and the second factor if there is one; open a session for a program.
+
+    Raises:
+        UnauthorizedError: As `sign_in_browser`; `second_factor_required`: the password is right,
+            and the code is missing; `wrong_code`: it is wrong or was used.
+        RateLimitedError: As `sign_in_browser`, or too many codes were wrong.
+        UnavailableError: As `sign_in_browser`.
+    """
+    user_id, _ = _authenticate(email, password, client)
     with database.system_transaction() as session:
+        if not second_factor.is_on(session, user_id):
+            return open_api_session(session, user_id, client)
+    if not code:
+        raise UnauthorizedError(
+            "Send a code of your authenticator app, or a recovery code, as totp_code.",
+            code="second_factor_required",
+        )
+    with second_factor.proven(user_id, code, Actor(user_id, None, client.address)) as session:
         return open_api_session(session, user_id, client)
 
 
@@ -224,8 +267,8 @@ def forget_household(session: Session, household_id: UUID) -> None:
     after_commit(session, lambda: cache.forget_household(household_id))
 
 
-def _authenticate(email: str, password: str, client: Client) -> UUID:
-    """Return whose password it is; takes the same time whoever asks about whom.
+def _authenticate(email: str, password: str, client: Client) -> tuple[UUID, str]:
+    """Return whose password it is, and its hash; takes the same time whoever asks about whom.
 
     Every attempt is counted before the password is looked at, and given back if it was right:
     failures alone use a bucket up.
@@ -257,8 +300,7 @@ def _authenticate(email: str, password: str, client: Client) -> UUID:
             ratelimit.give_back(session, limit, name)
         if rehashed is not None:
             repository.update_user(session, user.id, {"password_hash": rehashed})
-    metrics.sign_ins.labels("ok").inc()
-    return user.id
+    return user.id, rehashed or user.password_hash
 
 
 def _record_failure(user: User | None, client: Client) -> None:
@@ -302,6 +344,7 @@ def _insert(
     )
     actor = Actor(user_id, session_id, client.address)
     audit.record(session, household_id, "user.signed_in", actor=actor, details={"kind": kind})
+    after_commit(session, metrics.sign_ins.labels("ok").inc)
     return session_id, expires_at
 
 

@@ -25,6 +25,45 @@ class SignInView:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeView:
+    """users/code.html: POST /sign-in/code with pending, code, next."""
+
+    pending: str
+    """Says whose password was right; opens nothing by itself."""
+    next_url: str = "/"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """A QR code as an SVG path of unit squares, quiet zone included."""
+
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TwoStepView:
+    """users/two_step.html.
+
+    Its forms: POST /settings/two-step (password) makes a secret, /settings/two-step/confirm
+    (code) turns it on, /settings/two-step/off (password, code).
+    """
+
+    state: str
+    """`off`, `setup` (an app is being set up), `codes` (just turned on), or `on`."""
+    email: str = ""
+    secret: str = ""
+    """In groups of four; like `uri` and `qr` empty unless it was just made."""
+    uri: str = ""
+    qr: QrCode | None = None
+    codes: tuple[str, ...] = ()
+    """The recovery codes, shown once."""
+    codes_left: int = 0
+    errors: Errors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterView:
     """users/register.html: POST /register with name, email, password."""
 
@@ -74,5 +113,6 @@ class SettingsView:
     timezones: Options
     currencies: Options
     sessions: tuple[SessionRow, ...] = ()
+    has_second_factor: bool = False
     errors: Errors = field(default_factory=dict)
     password_characters_min: int = 12
