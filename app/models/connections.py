@@ -60,7 +60,8 @@ class Item(Base):
     next_sync_at: Mapped[Instant | None]
     """When it is due; None while only the user can help."""
     sync_wanted_by: Mapped[str | None]
-    """Who asked for a sync that has not started: `webhook`, `button`, `api`, `schedule`, `link`."""
+    """Who asked for a sync that has not started: `webhook`, `button`, `api`, `schedule`, `link`,
+    `reread`, `accept`."""
     hinted_at: Mapped[Instant | None]
     """When a worker was last told of it; the schedule tells again if nobody came."""
     failures: Mapped[int] = mapped_column(server_default="0")

@@ -192,6 +192,10 @@ class PaginationChangedError(ProviderError):
     """Data changed while we read its pages: start again from the first cursor of the loop."""
 
 
+class CursorRefusedError(ProviderError):
+    """The cursor is not, or no longer, one of this Item's: read everything from the beginning."""
+
+
 class ReauthRequiredError(ProviderError):
     """Only the user can repair it, by signing in to the institution again."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core.database import household_transaction
 from app.core.json import JsonResponse
 from app.features.connections import repository
-from app.features.connections.service import link, overview
+from app.features.connections.service import link, overview, rereading
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
 
 router = APIRouter(prefix="/api/v1", tags=["connections"])
@@ -115,6 +115,29 @@ def list_connections(session: HouseholdSession, current: CurrentUser) -> JsonRes
 def get_connection(item_id: UUID, session: HouseholdSession, current: CurrentUser) -> JsonResponse:
     """Return one connection."""
     return JsonResponse(overview.get_connection(session, current.household_id, item_id))
+
+
+@router.post("/connections/{item_id}/reread", status_code=status.HTTP_202_ACCEPTED)
+def read_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor) -> JsonResponse:
+    """Ask for a sync that reads everything from the beginning; what is not told any more goes.
+
+    When that is more than a fifth of the connection's transactions, and more than ten, nothing is
+    changed and the connection's status becomes `held`.
+    """
+    rereading.ask(session, current.household_id, item_id)
+    return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)
+
+
+@router.post("/connections/{item_id}/accept", status_code=status.HTTP_202_ACCEPTED)
+def accept_reading(
+    item_id: UUID, session: HouseholdSession, current: CurrentEditor
+) -> JsonResponse:
+    """Accept what the bank says now: the next sync withdraws all that is not told any more.
+
+    409 unless the connection's status is `held`.
+    """
+    rereading.accept(session, current.household_id, current.user_id, item_id)
+    return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)
 
 
 @router.delete("/connections/{item_id}", status_code=status.HTTP_204_NO_CONTENT)

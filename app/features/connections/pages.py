@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.config import settings
 from app.core.database import household_transaction
 from app.features.connections import views
-from app.features.connections.service import evidence, link, overview
+from app.features.connections.service import evidence, link, overview, rereading
 from app.features.connections.service.link import LinkFlow, LinkOutcome
 from app.features.transactions import service as transactions
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
@@ -144,6 +144,22 @@ def repair(request: Request, item_id: UUID, current: CurrentEditor) -> Response:
         select_accounts=connection.wants_accounts,
     )
     return _lead_on(request, flow)
+
+
+@router.post("/connections/{item_id}/reread")
+def read_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor) -> Response:
+    """Ask for a sync that reads everything from the beginning."""
+    rereading.ask(session, current.household_id, item_id)
+    response = RedirectResponse(f"{_LIST}/{item_id}", _SEE_OTHER)
+    return flashes.add(response, "We are reading everything again.")
+
+
+@router.post("/connections/{item_id}/accept")
+def accept_reading(item_id: UUID, session: HouseholdSession, current: CurrentEditor) -> Response:
+    """Let the next sync withdraw all that the bank does not tell any more."""
+    rereading.accept(session, current.household_id, current.user_id, item_id)
+    response = RedirectResponse(f"{_LIST}/{item_id}", _SEE_OTHER)
+    return flashes.add(response, "We are reading everything again, and believe it.")
 
 
 @router.post("/connections/{item_id}/unlink")

@@ -4,10 +4,30 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, and_, false, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session, aliased, defer
 
-from app.models import Item, JournalPage, LinkSession, RejectedRow, SourceAccount, SyncRun
+from app.models import (
+    Item,
+    JournalPage,
+    LinkSession,
+    RejectedRow,
+    SourceAccount,
+    SyncRun,
+    Transaction,
+)
 
 
 def insert_item(session: Session, values: Mapping[str, object]) -> None:
@@ -44,6 +64,11 @@ def update_item(
     session.execute(
         update(Item).where(Item.household_id == household_id, Item.id == item_id).values(values)
     )
+
+
+def unless_all_is_wanted(wants: Sequence[str], trigger: str) -> ColumnElement[str]:
+    """Return who wants a sync: `trigger`, unless one of `wants` asked before and wants more."""
+    return case((Item.sync_wanted_by.in_(wants), Item.sync_wanted_by), else_=trigger)
 
 
 def who_wants_sync(session: Session, household_id: UUID, item_id: UUID) -> tuple[str | None, bool]:
@@ -297,6 +322,22 @@ def latest_webhook_pages(
         .order_by(JournalPage.id.desc())
         .limit(limit)
     ).all()
+
+
+def count_live_rows(
+    session: Session, household_id: UUID, source_account_ids: Sequence[UUID]
+) -> int:
+    """Return how many transactions of some source accounts were not withdrawn."""
+    statement = (
+        select(func.count())
+        .select_from(Transaction)
+        .where(
+            Transaction.household_id == household_id,
+            Transaction.source_account_id.in_(source_account_ids),
+            Transaction.removed_at.is_(None),
+        )
+    )
+    return session.scalars(statement).one()
 
 
 def insert_link_session(session: Session, values: Mapping[str, object]) -> None:

@@ -32,6 +32,8 @@ _TRIGGERS = {
     "button": "You",
     "api": "API",
     "link": "Connecting",
+    "reread": "You, everything again",
+    "accept": "You, accepting less",
 }
 
 

@@ -105,6 +105,53 @@ WHERE posted.household_id = %(household_id)s
                    pending.reviewed_at) > 0
 """
 
+# A source that tells everything anew may do so under new ids. What says the same stays the same
+# row; of several that do, those of which a person said something come first. Rows that differ in
+# their text alone are the same where there is only one on either side.
+_KNOW_AGAIN = """
+WITH fresh AS (
+    SELECT source_account_id, source_id, date, amount, currency, pending, {text} AS text,
+           row_number() OVER alike AS number, count(*) OVER all_alike AS count
+    FROM staged_transactions AS staged
+    WHERE source_account_id = ANY(%(told_anew)s) AND NOT EXISTS (
+        SELECT FROM transactions AS known
+        WHERE known.household_id = %(household_id)s
+          AND known.source_account_id = staged.source_account_id
+          AND known.source_id = staged.source_id)
+    WINDOW all_alike AS (PARTITION BY source_account_id, date, amount, currency, pending, {text}),
+           alike AS (all_alike ORDER BY id)
+), untold AS (
+    SELECT id, source_account_id, date, amount, currency, pending, {text} AS text,
+           row_number() OVER alike AS number, count(*) OVER all_alike AS count
+    FROM transactions AS row
+    WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s)
+      AND removed_at IS NULL AND NOT EXISTS (
+        SELECT FROM staged_transactions AS staged
+        WHERE staged.source_account_id = row.source_account_id
+          AND staged.source_id = row.source_id)
+    WINDOW all_alike AS (PARTITION BY source_account_id, date, amount, currency, pending, {text}),
+           alike AS (all_alike ORDER BY num_nonnulls(category_user, counterparty_user, note,
+                                                     reviewed_at) = 0, id)
+)
+UPDATE transactions AS row
+SET source_id = fresh.source_id
+FROM untold JOIN fresh
+     USING (source_account_id, date, amount, currency, pending, text, number)
+WHERE row.household_id = %(household_id)s AND row.id = untold.id
+  AND ({any_number} OR (fresh.count = 1 AND untold.count = 1))
+"""
+_KNOW_BY_TEXT = _KNOW_AGAIN.format(text="description", any_number="true")
+_KNOW_BY_AMOUNT = _KNOW_AGAIN.format(text="''::text", any_number="false")
+
+_UNTOLD = """
+SELECT source_account_id, source_id FROM transactions AS row
+WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s)
+  AND removed_at IS NULL AND NOT EXISTS (
+    SELECT FROM staged_transactions AS staged
+    WHERE staged.source_account_id = row.source_account_id AND staged.source_id = row.source_id)
+ORDER BY id
+"""
+
 _SOURCE_COLUMNS = (
     "date", "authorized_date", "amount", "currency", "pending", "description",
     "pending_source_id", "category_code", "counterparty_source", "category_source",
@@ -152,12 +199,15 @@ def upsert(
     rows: Iterable[tuple[object, ...]],
     *,
     link_pending: bool,
+    told_anew: Sequence[UUID] = (),
 ) -> tuple[int, int]:
     """Write rows as made by `rows_of`; return how many were inserted and how many changed.
 
-    The caller guarantees that no two rows have the same source key.
+    The caller guarantees that no two rows have the same source key. Of the source accounts
+    `told_anew` these are all rows that there are: those that are told under new ids are known
+    again, and `untold` names the others.
     """
-    parameters = {"household_id": household_id, "change_set_id": change_set_id}
+    parameters: dict[str, object] = {"household_id": household_id, "change_set_id": change_set_id}
     with driver(session).cursor() as cursor:
         cursor.execute(_KEEP_PLANS)
         cursor.execute(_CREATE_STAGE)
@@ -169,6 +219,10 @@ def upsert(
         if link_pending and _tells(cursor, _HAS_PENDING, parameters):
             cursor.execute(_TAKE_OVER, parameters)
             cursor.execute(_CARRY_OVER, parameters)
+        if told_anew:
+            parameters["told_anew"] = list(told_anew)
+            cursor.execute(_KNOW_BY_TEXT.encode(), parameters)
+            cursor.execute(_KNOW_BY_AMOUNT.encode(), parameters)
         counts = cursor.execute(_UPSERT, parameters).fetchone()
     assert counts is not None  # an aggregate always has a row
     return counts[0], counts[1]
@@ -177,6 +231,16 @@ def upsert(
 def _tells(cursor: psycopg.Cursor, question: str, parameters: Mapping[str, object]) -> bool:
     answer = cursor.execute(question.encode(), parameters).fetchone()
     return answer is not None and bool(answer[0])
+
+
+def untold(
+    session: Session, household_id: UUID, told_anew: Sequence[UUID]
+) -> Sequence[tuple[UUID, str]]:
+    """Return the live rows that the last `upsert` did not name, by source account and source id."""
+    parameters = {"household_id": household_id, "told_anew": list(told_anew)}
+    with driver(session).cursor() as cursor:
+        rows = cursor.execute(_UNTOLD.encode(), parameters).fetchall()
+    return [(row[0], row[1]) for row in rows]
 
 
 def rows_of(

@@ -47,6 +47,7 @@ def apply_changes(
     accounts: Mapping[str, SourceAccountKey],
     categories: Mapping[str, UUID],
     pages: Mapping[SourceKey, UUID],
+    told_anew: Sequence[UUID] = (),
 ) -> Applied:
     """Bring the ledger to the state the source reports.
 
@@ -63,18 +64,20 @@ def apply_changes(
         accounts: By the source's account id; every record's account is there.
         categories: Our category for each of the source's codes, where we have one.
         pages: The journal page that last spoke of each transaction.
+        told_anew: Source accounts of which `changes` tell all there is.
 
     Raises:
         KeyError: A record names an account that is not in `accounts`.
     """
     added = modified = 0
-    if changes.upserts:
+    if changes.upserts or told_anew:
         added, modified = apply.upsert(
             session,
             household_id,
             change_set_id,
             apply.rows_of(changes.upserts, accounts, categories, pages),
             link_pending=any(record.pending_source_id for record in changes.upserts),
+            told_anew=told_anew,
         )
     fault("ledger.mid_apply")
     removed = apply.remove(

@@ -6,6 +6,7 @@ import msgspec
 
 from app.providers.base import (
     ConsentRequiredError,
+    CursorRefusedError,
     ItemGoneError,
     PaginationChangedError,
     ProductUnavailableError,
@@ -46,6 +47,7 @@ _OPERATOR = (
     "This needs the operator of this installation: the bank data service refused our set-up."
 )
 _BUG = "We asked the bank data service something it did not accept. The operator has been told."
+_READ_AGAIN = "The bank data service asks us to read everything again."
 _LINKING = "Linking did not work. Please start again."
 
 _CODES: dict[Rule, str] = {
@@ -107,6 +109,7 @@ _BY_TYPE: dict[str, Rule] = {
     "OAUTH_ERROR": RULES["INVALID_PUBLIC_TOKEN"],
 }
 _UNKNOWN = Rule(ProviderContractError, _BUG)
+_CURSOR_REFUSED = Rule(CursorRefusedError, _READ_AGAIN)
 _OUTAGE = Rule(ProviderUnavailableError, _SERVICE_DOWN, retry_now=True)
 
 
@@ -130,13 +133,22 @@ def rule_and_error(
     """
     error = _parsed(body)
     if error is not None and error.error_code:
-        rule = rule_of(error.error_type, error.error_code)
+        rule = (
+            _CURSOR_REFUSED
+            if _refuses_cursor(error)
+            else rule_of(error.error_type, error.error_code)
+        )
         code, request_id = error.error_code[:100], error.request_id
     else:
         at_fault = 400 <= status < 500 and status not in (408, 429)
         rule = RULES["RATE_LIMIT"] if status == 429 else _UNKNOWN if at_fault else _OUTAGE
         code, request_id = f"HTTP_{status}", None
     return rule, raised(rule, code, request_id, retry_after_seconds)
+
+
+def _refuses_cursor(error: Error) -> bool:
+    """Tell whether it is our cursor that is wrong: Plaid has no code for that, only words."""
+    return error.error_code == "INVALID_FIELD" and "cursor" in (error.error_message or "").lower()
 
 
 def raised(

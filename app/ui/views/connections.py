@@ -46,7 +46,8 @@ class SyncRunRow:
 class ConnectionCard:
     """connections/_connection.html, also answered alone by GET /connections/{id}.
 
-    Its forms: POST /connections/{id}/sync, /connections/{id}/repair, /connections/{id}/unlink.
+    Its forms: POST /connections/{id}/sync, /connections/{id}/repair, /connections/{id}/accept,
+    /connections/{id}/unlink.
     It asks for itself again on the live event `sync` with this id.
     """
 
@@ -54,7 +55,7 @@ class ConnectionCard:
     institution_name: str
     provider_name: str
     state: str
-    """good, syncing, stale, expiring, needs_user, parked or dead."""
+    """good, syncing, stale, expiring, needs_user, held, parked or dead."""
     headline: str
     """The state in a word or two, as programs are told it too."""
     state_words: str

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 import structlog
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.core import clock, events
 from app.core.database import household_transaction
 from app.core.faults import fault
+from app.domain.records import ChangeSet
 from app.features.connections import repository
 from app.features.connections.service import turns
 from app.features.connections.service.turns import Turn
@@ -23,6 +25,7 @@ from app.features.journal import service as journal
 from app.providers import registry
 from app.providers.base import (
     ConsentRequiredError,
+    CursorRefusedError,
     Page,
     PaginationChangedError,
     ProductUnavailableError,
@@ -39,6 +42,8 @@ RUN_PAGES_MAX = 20_000
 """Of one run, loops that were begun again included."""
 INVESTMENT_HISTORY = dt.timedelta(days=730)
 INVESTMENT_PAGES_MAX = 200
+UNTOLD = ".untold"
+"""Kind of the pages that we write: what a full answer did not tell (`service/rereading.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +94,26 @@ def pages_of_run(
     if newest_first:
         page_ids.reverse()
     for entry in journal.read_each(session, household_id, page_ids):
-        page = registry.decode_page(entry.kind, entry.payload, entry.cursor_before)
+        decode = _untold if entry.kind.endswith(UNTOLD) else registry.decode_page
+        page = decode(entry.kind, entry.payload, entry.cursor_before)
         assert entry.item_id is not None  # None is for files
         yield JournaledPage(entry.id, entry.item_id, page, entry.sequence)
+
+
+class _Untold(msgspec.Struct):
+    untold: list[tuple[str, str]]
+
+
+def _untold(kind: str, payload: bytes, from_cursor: str | None) -> Page:
+    keys = tuple(msgspec.json.decode(payload, type=_Untold).untold)
+    return Page(kind, payload, ChangeSet(from_cursor, from_cursor, (), keys))
 
 
 def _last_loop(pages: list[journal.Heading]) -> list[journal.Heading]:
     """Drop the pages of loops that were begun again, which the journal keeps as well."""
     loops = [page for page in pages if moves_cursor(page)]
-    starts = [page for page in loops if page.cursor_before == loops[0].cursor_before]
+    # The last one begins where the first did, or with nothing when that cursor was refused.
+    starts = [page for page in loops if page.cursor_before in (None, loops[0].cursor_before)]
     return [p for p in pages if not moves_cursor(p) or p.sequence >= starts[-1].sequence]
 
 
@@ -124,24 +140,30 @@ def fetch(turn: Turn) -> ReadPages:
 def _fetch_transactions(turn: Turn, sequence: int) -> list[JournaledPage]:
     """Read to the end of the cursor loop; begin again when the data change under it.
 
+    When the provider refuses the cursor, or everything is wanted, the loop begins with nothing.
+
     Raises:
         ProviderUnavailableError: They changed each time.
         ProviderContractError: The loop does not end.
     """
+    start = None if turn.reads_all else turn.cursor
     for _ in range(RESTARTS_MAX):
         try:
-            return _fetch_loop(turn, sequence)
+            return _fetch_loop(turn, start, sequence)
         except PaginationChangedError:
             log.info("sync_pagination_restarted", item_id=str(turn.item_id))
-            sequence += PAGES_MAX
+        except CursorRefusedError as error:
+            log.warning("sync_cursor_refused", item_id=str(turn.item_id), error_code=error.code)
+            start = None
+        sequence += PAGES_MAX
     raise ProviderUnavailableError(
         "PAGINATION_UNSTABLE", "The bank's data kept changing while we read them."
     )
 
 
-def _fetch_loop(turn: Turn, sequence: int) -> list[JournaledPage]:
+def _fetch_loop(turn: Turn, start: str | None, sequence: int) -> list[JournaledPage]:
     pages: list[JournaledPage] = []
-    cursor, seen = turn.cursor, {turn.cursor}
+    cursor, seen = start, {start}
     while len(pages) < PAGES_MAX:
         page = turn.provider.fetch_transactions(turn.access_token, cursor)
         pages.append(_journal(turn, page, sequence + len(pages)))

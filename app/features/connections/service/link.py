@@ -34,7 +34,7 @@ from app.providers.base import (
 )
 
 PUBLIC_TOKENS_MAX = 10
-PEOPLE = ("button", "api", "link")
+PEOPLE = ("button", "api", "link", *turns.READING_ALL)
 """Who asks for a sync on a person's behalf."""
 ITEMS_MAX = 100
 """Connections of one household."""
@@ -342,7 +342,9 @@ def want_sync(session: Session, household_id: UUID, item_id: UUID, trigger: str)
     (`service/alone.py`), with two more tries.
     """
     now = clock.now()
-    values = {"sync_wanted_by": trigger, "next_sync_at": now, "hinted_at": now}
+    values: dict[str, object] = {"sync_wanted_by": trigger, "next_sync_at": now, "hinted_at": now}
+    if trigger not in turns.READING_ALL:
+        values["sync_wanted_by"] = repository.unless_all_is_wanted(turns.READING_ALL, trigger)
     if trigger in PEOPLE:
         repository.bring_back(session, household_id, item_id)
     repository.update_item(session, household_id, item_id, values)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.features.connections import repository
-from app.features.connections.service import link
+from app.features.connections.service import link, turns
 from app.features.tieout import service as tieout
 from app.models import Item, SourceAccount, SyncRun, TieOut
 
@@ -72,7 +72,8 @@ class Connection:
     institution_name: str
     provider: str
     status: str
-    """`good`, `syncing`, `waiting`, `stale`, `expiring`, `needs_user`, `parked` or `dead`."""
+    """`good`, `syncing`, `waiting`, `stale`, `expiring`, `needs_user`, `held`, `parked` or
+    `dead`."""
     headline: str
     """The status in a few words."""
     explanation: str
@@ -184,6 +185,7 @@ _WORDS = {
         "Nothing that was read before is lost. Try again, and if that does not help, tell whoever "
         "runs this server.",
     ),
+    "held": ("Asks you", "Your bank tells much less than before. Say whether that is right."),
     "dead": ("Disconnected", "This connection has ended at the bank. Please link the bank again."),
 }  # fmt: skip
 """The one vocabulary of pages and programs: what it is called, and what it means."""
@@ -200,6 +202,8 @@ def _status(item: Item, now: dt.datetime, *, is_syncing: bool) -> str:
         return item.state
     if is_syncing:
         return "syncing"
+    if item.error_code == turns.HELD:
+        return "held"
     if item.cursor is None:
         return "waiting"
     seen = item.institution_seen_at

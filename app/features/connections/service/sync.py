@@ -28,7 +28,7 @@ from app.features.accounts import service as accounts
 from app.features.categories import service as categories
 from app.features.changes import service as changes
 from app.features.connections import repository
-from app.features.connections.service import fetching, health, turns
+from app.features.connections.service import fetching, health, rereading, turns
 from app.features.connections.service.fetching import JournaledPage, ReadPages, moves_cursor
 from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
@@ -100,7 +100,7 @@ def sync_item(
 def _run(turn: Turn) -> tuple[Outcome, bool]:
     """Read and book; tell also whether there is more to read at once."""
     try:
-        left = fetching.read_by_a_dead_worker(turn)
+        left = None if turn.reads_all else fetching.read_by_a_dead_worker(turn)
         applied = _book(turn, left or fetching.fetch(turn))
     except ProviderError as error:
         _fail(turn, error)
@@ -139,7 +139,10 @@ def _book(turn: Turn, read: ReadPages) -> Applied | None:
         if item is None or item.cursor != turn.cursor:
             turns.lose(session, turn)
             return None
-        applied = _apply(session, turn, read)
+        is_full = rereading.is_full(turn, read.pages)
+        if is_full:
+            rereading.check_complete(item, read.pages)
+        applied = _apply(session, turn, read, is_full=is_full)
         fault("sync.before_cursor")
         _record_success(session, turn, item, read.pages, applied)
         jobs.tell_after_commit(session, lambda: _announce(turn, applied))
@@ -148,18 +151,15 @@ def _book(turn: Turn, read: ReadPages) -> Applied | None:
     return applied
 
 
-def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
+def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> Applied:
     change_set_id = changes.open_change_set(
         session, turn.household_id, kind="sync", sync_run_id=read.run_id
     )
     pages = read.pages
     keys: dict[str, accounts.SourceAccountKey] = {}
-    page_of: dict[SourceKey, UUID] = {}
     for journaled in pages:
-        records = journaled.page.changes
-        page_of |= dict.fromkeys((row.key for row in records.upserts), journaled.id)
-        page_of |= dict.fromkeys(records.removed, journaled.id)
-        journal.reject(session, turn.household_id, journaled.id, records.rejected)
+        rejected = journaled.page.changes.rejected
+        journal.reject(session, turn.household_id, journaled.id, rejected)
     joined = _joined(pages)
     listings = account_pages(pages)
     homes = find_homes(
@@ -182,6 +182,7 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
             feeds=homes.feeds,
         )
     ask_about_homes(session, turn.household_id, change_set_id, homes, keys)
+    sweep = rereading.begin(session, turn, listings, keys) if is_full else None
     applied = transactions.apply_changes(
         session,
         turn.household_id,
@@ -189,8 +190,13 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         joined,
         accounts=keys,
         categories=categories_of(session, turn.household_id, joined),
-        pages=page_of,
+        pages=_pages_by_key(pages),
+        told_anew=sweep.told_anew if sweep else (),
     )
+    if sweep:
+        gone = rereading.withdraw_untold(session, turn, read.run_id, pages, sweep)
+        joined = replace(joined, removed=joined.removed + gone)
+        applied = replace(applied, removed=applied.removed + len(gone))
     if any((applied.added, applied.modified, applied.removed)):
         match_changes(session, turn.household_id, change_set_id, joined, keys)
     for journaled in pages:
@@ -207,6 +213,16 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
     touched = {key.account_id for key in keys.values()}
     tieout.after_booking(session, turn.household_id, touched, has_changes=any(counts.values()))
     return applied
+
+
+def _pages_by_key(pages: Iterable[JournaledPage]) -> dict[SourceKey, UUID]:
+    """Return the page that last spoke of each transaction."""
+    found: dict[SourceKey, UUID] = {}
+    for journaled in pages:
+        records = journaled.page.changes
+        found |= dict.fromkeys((row.key for row in records.upserts), journaled.id)
+        found |= dict.fromkeys(records.removed, journaled.id)
+    return found
 
 
 def _joined(pages: list[JournaledPage]) -> ChangeSet:

@@ -32,6 +32,11 @@ LEASE_SECONDS = 300
 LOST_RUNS_MAX = 3
 TOKEN_PLACE = "items.access_token"  # noqa: S105  # the name of a column
 SYNC_TASK = "connections.sync_item"
+REREAD, ACCEPT = "reread", "accept"
+READING_ALL = (REREAD, ACCEPT)
+"""Who wants everything read from the beginning; after `accept` whatever it withdraws is booked."""
+HELD = "FULL_READING_HELD"
+"""The Item's error code while a person is asked whether to believe a full reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Turn:
     provider: Provider
     access_token: str
     cursor: str | None
+    reads_all: bool
+    """Everything is read from the beginning, not what follows the cursor."""
     institution_name: str
     key: HouseholdKey
 
@@ -82,7 +89,9 @@ def begin(
         item = repository.take_lease(session, household_id, item_id, lease_id, LEASE_SECONDS)
         if item is None or not _counts_deaths(session, item):
             return None
-        trigger = trigger or wanted_by or "schedule"
+        if wanted_by not in READING_ALL:
+            wanted_by = trigger or wanted_by
+        trigger = wanted_by or "schedule"
         repository.insert_sync_run(
             session,
             {
@@ -140,6 +149,7 @@ def _open(session: Session, item: Item, run_id: UUID, lease_id: UUID, trigger: s
         provider=registry.get(item.provider),
         access_token=key.open(item.access_token, place=TOKEN_PLACE, row_id=item.id).decode(),
         cursor=item.cursor,
+        reads_all=trigger in READING_ALL or item.error_code == HELD,
         institution_name=item.institution_name,
         key=key,
     )
