@@ -4,6 +4,7 @@ import msgspec
 
 KINDS = {
     "mutation": "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION on page `page` (2 or later)",
+    "invalid_cursor": "a sync refuses its cursor, as one that belongs to no Item of ours",
     "error": "the error `code`, as for ITEM_LOGIN_REQUIRED on page `page` of a sync",
     "http_500": "INTERNAL_SERVER_ERROR",
     "http_503": "PLANNED_MAINTENANCE",

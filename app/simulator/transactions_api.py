@@ -59,6 +59,8 @@ def _page(call: Call, item: LiveItem, cursor: str, count: int) -> Page:
     faults, item_id, stream = call.bank.faults, item.item_id, item.stream
     try:
         number = stream.pages_read(cursor, account_id) + 1 if cursor != "now" else 1
+        if cursor and faults.strike("invalid_cursor", item_id=item_id, path=call.path, page=number):
+            cursor = "forgotten"
         if number > 1 and faults.strike("mutation", item_id=item_id, path=call.path, page=number):
             item.record("touch")
         return stream.sync(cursor, count, account_id=account_id)

@@ -101,6 +101,17 @@ def test_a_mutation_strikes_page_two_and_again_when_only_that_page_is_retried(ba
     assert facts(hold(bank.loop(token, count=100))) == bank.truth(token)
 
 
+def test_XN6_a_cursor_is_refused_in_the_words_that_our_client_knows(bank) -> None:
+    token = bank.link()
+    pages = bank.loop(token)
+    bank.fault("invalid_cursor", token)
+    again = {"access_token": token, "cursor": pages[-1]["next_cursor"]}
+
+    assert bank.error("/transactions/sync", **again) == "INVALID_FIELD"
+    assert bank.error("/transactions/sync", access_token=token, cursor="x") == "INVALID_FIELD"
+    assert facts(hold(bank.loop(token))) == bank.truth(token)
+
+
 def test_a_fault_can_be_armed_by_the_login(bank) -> None:
     token = bank.link("fault_mutation")
     first = bank.sync(token, count=100)

@@ -144,9 +144,8 @@ _KNOW_BY_TEXT = _KNOW_AGAIN.format(text="description", any_number="true")
 _KNOW_BY_AMOUNT = _KNOW_AGAIN.format(text="''::text", any_number="false")
 
 _UNTOLD = """
-SELECT source_account_id, source_id FROM transactions AS row
-WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s)
-  AND removed_at IS NULL AND NOT EXISTS (
+SELECT source_account_id, source_id, removed_at IS NULL AS is_shown FROM transactions AS row
+WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s) AND NOT EXISTS (
     SELECT FROM staged_transactions AS staged
     WHERE staged.source_account_id = row.source_account_id AND staged.source_id = row.source_id)
 ORDER BY id
@@ -235,12 +234,15 @@ def _tells(cursor: psycopg.Cursor, question: str, parameters: Mapping[str, objec
 
 def untold(
     session: Session, household_id: UUID, told_anew: Sequence[UUID]
-) -> Sequence[tuple[UUID, str]]:
-    """Return the live rows that the last `upsert` did not name, by source account and source id."""
+) -> Sequence[tuple[UUID, str, bool]]:
+    """Return the rows that the last `upsert` did not name, as source account, id, whether shown.
+
+    Those that are hidden already belong to it: undoing what hid them must not show them again.
+    """
     parameters = {"household_id": household_id, "told_anew": list(told_anew)}
     with driver(session).cursor() as cursor:
         rows = cursor.execute(_UNTOLD.encode(), parameters).fetchall()
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def rows_of(

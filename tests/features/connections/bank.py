@@ -1,7 +1,7 @@
 """A bank in this process: the simulator's model behind the provider protocol, no HTTP."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,9 +19,11 @@ from app.providers import registry
 from app.providers.base import Page, PaginationChangedError, ProviderError
 from app.providers.plaid import pages
 from app.providers.plaid.client import PlaidSettings
+from app.providers.plaid.errors import rule_and_error
 from app.providers.plaid.provider import PlaidProvider
+from app.simulator.errors import invalid_field
 from app.simulator.rows import Account, Row
-from app.simulator.stream import Added, ItemStream, MutationError
+from app.simulator.stream import Added, InvalidCursorError, ItemStream, MutationError
 
 DAY = dt.date(2026, 11, 2)
 
@@ -37,6 +39,8 @@ class Bank:
     page_rows: int = 500
     meanwhile: list[object] = field(default_factory=list)
     """Events that happen, one before each further page."""
+    forgets: bool = False
+    """The next cursor is refused."""
     name: str = "plaid"
     _plaid: PlaidProvider = field(
         default_factory=lambda: PlaidProvider(
@@ -68,8 +72,14 @@ class Bank:
     def fetch_transactions(self, access_token: str, cursor: str | None) -> Page:
         """Show what follows the cursor."""
         self._call("transactions")
+        asked = cursor
+        if cursor and self.forgets:
+            self.forgets, asked = False, "forgotten"
         try:
-            answer = self.stream.sync(cursor or "", self.page_rows)
+            answer = self.stream.sync(asked or "", self.page_rows)
+        except InvalidCursorError as error:
+            body = msgspec.json.encode(invalid_field(f"cursor is invalid: {error}").body())
+            raise rule_and_error(400, body)[1] from error
         except MutationError as error:
             raise PaginationChangedError("MUTATION", "changed") from error
         if answer.has_more and self.meanwhile:
@@ -79,6 +89,18 @@ class Bank:
     def remove_item(self, access_token: str) -> None:
         """End access."""
         self._call("remove")
+
+    def make_again(self, *, lost: Collection[str] = (), prefix: str = "") -> None:
+        """Let the bank start over: it refuses old cursors, and gives ids anew with a prefix.
+
+        Rows in `lost` were never there, as it says now.
+        """
+        old = self.stream
+        self.stream = ItemStream(f"{old.name}-again", old.accounts.values())
+        for each in old.rows():
+            if each.transaction_id not in lost:
+                new_id = f"{prefix}{each.transaction_id}"
+                self.stream.apply(Added(msgspec.structs.replace(each, transaction_id=new_id)))
 
     def _item_body(self) -> bytes:
         error = {"error_type": "ITEM_ERROR", "error_code": self.item_error, "error_message": "x"}

@@ -9,7 +9,7 @@ from tests.features.connections.bank import query
 from tests.features.history.world import World, new_world
 
 steps = st.one_of(
-    st.tuples(st.just("sync"), st.lists(streams.steps, max_size=5)),
+    st.tuples(st.sampled_from(["sync", "sync", "anew"]), st.lists(streams.steps, max_size=5)),
     st.tuples(st.sampled_from(["import", "edit", "many", "undo", "undo", "redo"]),
               st.tuples(st.integers(0, 60), st.integers(0, 60))),
 )  # fmt: skip
@@ -50,6 +50,8 @@ def take(world: World, kind: str, what) -> None:
     match kind:
         case "sync":
             world.sync(what)
+        case "anew":
+            world.sync(what, anew=True)
         case "import":
             world.bring(*what)
         case "edit" | "many":

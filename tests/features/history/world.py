@@ -69,18 +69,25 @@ class World:
     """The name at its source under which each row came."""
     files: int = 0
 
-    def sync(self, happenings: list[tuple[str, int, int]]) -> None:
-        """Let things happen at the bank and sync."""
+    def sync(self, happenings: list[tuple[str, int, int]], *, anew: bool = False) -> None:
+        """Let things happen at the bank and sync; `anew`: the bank refuses our cursor."""
         for step in happenings:
             self.history.step(*step)
+        anew = anew and self.cursor is not None
+        self.cursor = None if anew else self.cursor
         joined, stated = self._told()
-        outcome = sync.sync_item(self.household_id, self.item_id)
+        self.bank.forgets = anew
+        outcome = sync.sync_item(self.household_id, self.item_id, "accept" if anew else None)
         assert outcome.state == "done", outcome
         words = {
             record.key: (record.date, record.money.amount, record.pending, record.description)
             for record in joined.upserts
         }
-        self._note("sync", words | dict.fromkeys(joined.removed), stated)
+        words |= dict.fromkeys(joined.removed)
+        if anew:
+            listed = {account.source_id for account in joined.accounts}
+            words = dict.fromkeys(key for key in self._names() if key[0] in listed) | words
+        self._note("sync", words, stated)
         self.cursor = joined.to_cursor
 
     def bring(self, pick: int, cents: int) -> None:
@@ -193,20 +200,25 @@ class World:
         }
         return join_pages(found), stated
 
+    def _names(self) -> dict[tuple[str, str], tuple[UUID, UUID]]:
+        """Return, by account and name at the source, each row and what brought it."""
+        found = query(
+            self.household_id,
+            "SELECT s.account_source_id, t.source_id, t.id, t.change_set_id FROM transactions t"
+            " JOIN source_accounts s ON s.id = t.source_account_id",
+        )
+        return {(account, name): (row, brought_by) for account, name, row, brought_by in found}
+
     def _note(self, kind: str, words: dict, stated: set[Stated]) -> None:
         """Note the last change set: which rows its words are about, and what was decided."""
         [(id_,)] = query(
             self.household_id, "SELECT id FROM change_sets ORDER BY sequence DESC LIMIT 1"
         )
         names = {}
-        for row, account, name, brought_by in query(
-            self.household_id,
-            "SELECT t.id, s.account_source_id, t.source_id, t.change_set_id FROM transactions t"
-            " JOIN source_accounts s ON s.id = t.source_account_id",
-        ):
-            names[account, name] = row
+        for key, (row, brought_by) in self._names().items():
+            names[key] = row
             if brought_by == id_:
-                self.born[row] = name
+                self.born[row] = key[1]
         decisions = {}
         for row, name, before, after in query(
             self.household_id,

@@ -124,3 +124,21 @@ def test_whatever_comes_back_is_a_provider_error(status, body):
 
     assert isinstance(error, base.ProviderError)
     assert error.message
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ("cursor not associated with access_token", base.CursorRefusedError),
+        ("Cursor is invalid: it belongs to another Item", base.CursorRefusedError),
+        ("count must be at most 500", base.ProviderContractError),
+        (None, base.ProviderContractError),
+    ],
+)
+def test_XN6_a_refused_cursor_is_known_by_its_words(message, error):
+    body = {"error_code": "INVALID_FIELD", "error_message": message}
+
+    _, raised = rule_and_error(400, json.dumps(body).encode())
+
+    assert type(raised) is error
+    assert raised.code == "INVALID_FIELD"

@@ -133,7 +133,7 @@ def begin(
 def withdraw_untold(
     session: Session, turn: Turn, run_id: UUID, pages: Sequence[JournaledPage], sweep: Sweep
 ) -> tuple[SourceKey, ...]:
-    """Withdraw what a full answer, which was just applied, did not tell; return what that was.
+    """Withdraw what a full answer, which was just applied, did not tell; return what was shown.
 
     A row that came and could not be booked was told.
 
@@ -142,26 +142,40 @@ def withdraw_untold(
     """
     rejected = {each.source_id for page in pages for each in page.page.changes.rejected}
     untold = [
-        key
-        for key in apply.untold(session, turn.household_id, sweep.told_anew)
-        if key[1] not in rejected
+        row
+        for row in apply.untold(session, turn.household_id, sweep.told_anew)
+        if row[1] not in rejected
     ]
-    is_much = len(untold) > LOST_ROWS and len(untold) * LOST_SHARE > sweep.live
+    lost = tuple((sweep.names[account_id], name) for account_id, name, shown in untold if shown)
+    is_much = len(lost) > LOST_ROWS and len(lost) * LOST_SHARE > sweep.live
     if is_much and turn.trigger != turns.ACCEPT:
-        raise WithdrawalHeldError(len(untold), sweep.live)
-    sequence = pages[-1].sequence + 1
+        raise WithdrawalHeldError(len(lost), sweep.live)
     for start in range(0, len(untold), _KEYS_PER_PAGE):
         part = untold[start : start + _KEYS_PER_PAGE]
-        named = [(sweep.names[account_id], source_id) for account_id, source_id in part]
-        page_id = journal.write(
-            session,
-            turn.household_id,
-            kind=f"{turn.provider.name}{UNTOLD}",
-            payload=msgspec.json.encode({"untold": named}),
-            item_id=turn.item_id,
-            sync_run_id=run_id,
-            sequence=sequence + start // _KEYS_PER_PAGE,
-            key=turn.key,
-        )
-        apply.remove(session, turn.household_id, [(*key, page_id) for key in part])
-    return tuple((sweep.names[account_id], source_id) for account_id, source_id in untold)
+        keys = [(account_id, name) for account_id, name, _ in part]
+        sequence = pages[-1].sequence + 1 + start // _KEYS_PER_PAGE
+        page_id = _journal(session, turn, run_id, keys, sweep, sequence)
+        apply.remove(session, turn.household_id, [(*key, page_id) for key in keys])
+    return lost
+
+
+def _journal(
+    session: Session,
+    turn: Turn,
+    run_id: UUID,
+    keys: Sequence[tuple[UUID, str]],
+    sweep: Sweep,
+    sequence: int,
+) -> UUID:
+    """Keep what was not told, so that the ledger can be made again from the journal alone."""
+    untold = [(sweep.names[account_id], source_id) for account_id, source_id in keys]
+    return journal.write(
+        session,
+        turn.household_id,
+        kind=f"{turn.provider.name}{UNTOLD}",
+        payload=msgspec.json.encode({"untold": untold}),
+        item_id=turn.item_id,
+        sync_run_id=run_id,
+        sequence=sequence,
+        key=turn.key,
+    )
