@@ -40,7 +40,9 @@ from app.ui.views.dashboard import (
 )
 
 CATEGORIES_SHOWN = 8
-_ORDER = ("needs_user", "dead", "parked", "expiring", "stale", "syncing", "waiting", "good")
+_ORDER = (
+    "needs_user", "held", "dead", "parked", "expiring", "stale", "syncing", "waiting", "good",
+)  # fmt: skip
 
 
 def overview_view(overview: Overview, *, base_currency: str, questions: int) -> OverviewView:

@@ -95,7 +95,7 @@ class BankRow:
     @property
     def needs_user(self) -> bool:
         """Tell whether nothing but a person gets it going again."""
-        return self.state in ("needs_user", "expiring", "parked", "dead")
+        return self.state in ("needs_user", "held", "expiring", "parked", "dead")
 
 
 @dataclass(frozen=True, slots=True)

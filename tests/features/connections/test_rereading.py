@@ -166,6 +166,8 @@ def test_trap_4_XN6_a_full_reading_that_would_withdraw_much_asks_first(ada):
         assert f'action="/connections/{item_id}/accept"' in card
         assert (api["status"], api["headline"]) == ("held", "Asks you")
 
+        assert f'href="/connections/{item_id}"' in ada.get("/").text
+
         answer = ada.post(f"/connections/{item_id}/accept")
         assert answer.headers["location"] == f"/connections/{item_id}"
         outcome = sync.sync_item(ada.household_id, item_id, if_due=True)
