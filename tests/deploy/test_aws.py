@@ -165,6 +165,16 @@ def test_each_is_reached_by_the_one_before_it_alone():
     assert open_to_all == {"BalancerGroup": [80, 443]}
 
 
+def test_servers_are_spoken_to_over_tls():
+    assert STACK.resource("DatabaseUrl")["SecretString"].endswith("?sslmode=require")
+    # Celery compares certificates only when it is told to.
+    url = STACK.resource("RedisUrl")["SecretString"]
+    assert url.startswith("rediss://")
+    assert url.endswith("?ssl_cert_reqs=required")
+    assert STACK.resource("Broker")["TransitEncryptionEnabled"] is True
+    assert STACK.resource("DatabaseSettings")["Parameters"]["rds.force_ssl"] == "1"
+
+
 def test_what_runs_is_private():
     for service in STACK.of_type("AWS::ECS::Service").values():
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]

@@ -1,0 +1,171 @@
+#!/bin/sh
+# Google Cloud Run, step by step; docs/guides/deploy-to-google-cloud.md says when. Every step may be
+# repeated: what is there stays.
+#
+#   sh deploy/cloud-run/setup.sh create             address, database, broker, registry, account
+#   sh deploy/cloud-run/setup.sh secrets [FOLDER]   what make-secrets.sh made and you filled in
+#   sh deploy/cloud-run/setup.sh release TAG        build, push, migrate, then serve; also to update
+#   sh deploy/cloud-run/setup.sh balancer           https at HOST; once, after the first release
+#   sh deploy/cloud-run/setup.sh rollback TAG       serve an older image again; migrates nothing
+#   sh deploy/cloud-run/setup.sh run COMMAND…       the program once, such as: run fintech doctor
+#   sh deploy/cloud-run/setup.sh backup             a backup of the database, now
+#
+# Needs the gcloud CLI, signed in, and for `release` Docker. PROJECT, REGION and HOST say where.
+set -eu
+project=${PROJECT:?say which project} region=${REGION:?say which region} host=${HOST:?say which host name}
+here=$(dirname "$0")
+account=fintech-run@$project.iam.gserviceaccount.com
+image=$region-docker.pkg.dev/$project/fintech/fintech-app
+rendered=$(mktemp -d)
+trap 'rm -rf "$rendered"' EXIT
+
+google() { gcloud --quiet --project="$project" "$@"; }
+
+is_there() { google "$@" > /dev/null 2>&1; }
+
+random() { head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }
+
+address() { google compute addresses describe fintech --global --format='value(address)'; }
+
+has_secret() { is_there secrets versions access latest "--secret=$1"; }
+
+put() { # SECRET: from standard input
+    is_there secrets describe "$1" || google secrets create "$1" --replication-policy=automatic
+    google secrets versions add "$1" --data-file=-
+    google secrets add-iam-policy-binding "$1" --role=roles/secretmanager.secretAccessor \
+        "--member=serviceAccount:$account" > /dev/null
+}
+
+render() { # FILE TAG: with what stands in braces filled in; prints where
+    set -- "$1" "$2" "$rendered/$1"
+    sed -e "s|\${PROJECT}|$project|g" -e "s|\${REGION}|$region|g" -e "s|\${HOST}|$host|g" \
+        -e "s|\${TAG}|$2|g" -e "s|\${ADDRESS}|$(address)|g" "$here/$1" > "$3"
+    for secret in plaid-client-id plaid-secret openai-api-key; do
+        has_secret "$secret" || sed -i.before "/# with $secret\$/d" "$3"
+    done
+    echo "$3"
+}
+
+create_database() {
+    is_there sql instances describe fintech || google sql instances create fintech \
+        --database-version=POSTGRES_15 --edition=enterprise --tier=db-custom-1-3840 \
+        "--region=$region" --availability-type="${AVAILABILITY:-REGIONAL}" \
+        --storage-type=SSD --storage-size=20 --storage-auto-increase \
+        --backup-start-time=02:00 --enable-point-in-time-recovery --retained-backups-count=14 \
+        --connector-enforcement=REQUIRED --deletion-protection \
+        --database-flags=max_connections=300,log_min_duration_statement=1000
+    is_there sql databases describe fintech_app --instance=fintech ||
+        google sql databases create fintech_app --instance=fintech
+    has_secret database-url && return
+    password=$(random)
+    # Its password is set again if an earlier try ended before the secret was written.
+    google sql users create fintech --instance=fintech "--password=$password" ||
+        google sql users set-password fintech --instance=fintech "--password=$password"
+    printf 'postgresql://fintech:%s@/fintech_app?host=/cloudsql/%s:%s:fintech' \
+        "$password" "$project" "$region" | put database-url
+}
+
+create_broker() {
+    is_there redis instances describe fintech "--region=$region" || google redis instances create fintech \
+        "--region=$region" --size=1 --tier="${BROKER_TIER:-standard}" --redis-version=redis_7_0 \
+        --network=default --enable-auth --redis-config=maxmemory-policy=noeviction
+    has_secret redis-url && return
+    where=$(google redis instances describe fintech "--region=$region" --format='value(host)')
+    password=$(google redis instances get-auth-string fintech "--region=$region" --format='value(authString)')
+    printf 'redis://:%s@%s:6379/0' "$password" "$where" | put redis-url
+}
+
+serve() { # TAG
+    google run services replace "$(render service.yaml "$1")" "--region=$region"
+    # The program has its own sign-in; only the load balancer reaches it.
+    google run services add-iam-policy-binding fintech-app "--region=$region" \
+        --member=allUsers --role=roles/run.invoker > /dev/null
+    for pool in celery celery-sync celery-beat; do
+        google run worker-pools replace "$(render $pool.yaml "$1")" "--region=$region"
+    done
+}
+
+case "${1:-}" in
+    create)
+        google services enable run.googleapis.com sqladmin.googleapis.com redis.googleapis.com \
+            secretmanager.googleapis.com artifactregistry.googleapis.com compute.googleapis.com \
+            dns.googleapis.com
+        is_there iam service-accounts describe "$account" || google iam service-accounts create fintech-run
+        google projects add-iam-policy-binding "$project" "--member=serviceAccount:$account" \
+            --role=roles/cloudsql.client --condition=None > /dev/null
+        is_there artifacts repositories describe fintech "--location=$region" ||
+            google artifacts repositories create fintech --repository-format=docker "--location=$region"
+        is_there compute addresses describe fintech --global ||
+            google compute addresses create fintech --global
+        create_database
+        create_broker
+        echo "let $host lead to $(address)"
+        ;;
+    secrets)
+        folder=${2:-secrets}
+        # Another value would lock away what the first one sealed, or sign everybody out.
+        for name in secret_key encryption_keys metrics_token; do
+            secret=$(echo $name | tr _ -)
+            has_secret "$secret" || put "$secret" < "$folder/$name"
+        done
+        for name in plaid_client_id plaid_secret openai_api_key; do
+            [ ! -s "$folder/$name" ] || put "$(echo $name | tr _ -)" < "$folder/$name"
+        done
+        ;;
+    release)
+        tag=${2:?say which tag, such as 0.1.0}
+        google auth configure-docker "$region-docker.pkg.dev"
+        docker build --platform linux/amd64 -t "$image:$tag" .
+        docker push "$image:$tag"
+        # The schema goes first: the old program works with the new one, not the other way round.
+        google run jobs replace "$(render job.yaml "$tag")" "--region=$region"
+        google run jobs execute fintech-once "--region=$region" --wait
+        serve "$tag"
+        ;;
+    balancer)
+        is_there compute ssl-certificates describe fintech --global ||
+            google compute ssl-certificates create fintech --global "--domains=$host"
+        is_there compute network-endpoint-groups describe fintech "--region=$region" ||
+            google compute network-endpoint-groups create fintech "--region=$region" \
+                --network-endpoint-type=serverless --cloud-run-service=fintech-app
+        if ! is_there compute backend-services describe fintech --global; then
+            google compute backend-services create fintech --global --load-balancing-scheme=EXTERNAL_MANAGED
+        fi
+        google compute backend-services describe fintech --global --format='value(backends)' | grep -q fintech ||
+            google compute backend-services add-backend fintech --global \
+                --network-endpoint-group=fintech "--network-endpoint-group-region=$region"
+        is_there compute url-maps describe fintech --global ||
+            google compute url-maps create fintech --global --default-service=fintech
+        is_there compute ssl-policies describe fintech --global ||
+            google compute ssl-policies create fintech --global --profile=MODERN --min-tls-version=1.2
+        is_there compute target-https-proxies describe fintech --global ||
+            google compute target-https-proxies create fintech --global --url-map=fintech \
+                --ssl-certificates=fintech --ssl-policy=fintech
+        is_there compute forwarding-rules describe fintech --global ||
+            google compute forwarding-rules create fintech --global --address=fintech --ports=443 \
+                --load-balancing-scheme=EXTERNAL_MANAGED --target-https-proxy=fintech
+        is_there compute url-maps describe fintech-plain --global ||
+            google compute url-maps import fintech-plain --global "--source=$here/plain.yaml"
+        is_there compute target-http-proxies describe fintech-plain --global ||
+            google compute target-http-proxies create fintech-plain --global --url-map=fintech-plain
+        is_there compute forwarding-rules describe fintech-plain --global ||
+            google compute forwarding-rules create fintech-plain --global --address=fintech --ports=80 \
+                --load-balancing-scheme=EXTERNAL_MANAGED --target-http-proxy=fintech-plain
+        ;;
+    rollback)
+        serve "${2:?say which tag}"
+        ;;
+    run)
+        shift
+        # A comma at the start and end says what stands between the words: gcloud's own escape.
+        words=$(printf '%s\037' "$@")
+        google run jobs execute fintech-once "--region=$region" --wait "--args=^$(printf '\037')^${words%?}"
+        ;;
+    backup)
+        google sql backups create --instance=fintech
+        ;;
+    *)
+        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+esac

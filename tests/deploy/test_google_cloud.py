@@ -1,0 +1,321 @@
+"""deploy/cloud-run: the files are the program's, and setup.sh keeps its order."""
+
+import os
+import re
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+from sqlalchemy.engine import make_url
+
+from app.core.celery import celery
+from app.core.config import Settings
+from tests.deploy.files import ROOT, compose, is_known
+
+FOLDER = ROOT / "deploy" / "cloud-run"
+GUIDE = (ROOT / "docs" / "guides" / "deploy-to-google-cloud.md").read_text("utf-8")
+OBJECTS = {
+    name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    for name in ("service", "celery", "celery-sync", "celery-beat", "job")
+}
+POOLS = ("celery", "celery-sync", "celery-beat")
+SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
+
+TEXT = {"type": "string", "minLength": 1}
+
+
+def closed(required, **optional):
+    """Return the schema of an object that has these, maybe those, and nothing else."""
+    return {
+        "type": "object",
+        "properties": required | optional,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+PROBE = closed(
+    {
+        "httpGet": closed(
+            {
+                "path": {"pattern": "^/health([?]live=1)?$"},
+                "port": {"const": 8000},
+                "httpHeaders": {"const": [{"name": "Host", "value": "localhost"}]},
+            }
+        )
+    },
+    periodSeconds={"type": "integer", "maximum": 240},
+    timeoutSeconds={"type": "integer", "maximum": 240},
+    failureThreshold={"type": "integer"},
+)
+SECRET = closed(
+    {"secretKeyRef": closed({"name": {"pattern": "^[a-z-]+$"}, "key": {"const": "latest"}})}
+)
+VARIABLE = {
+    "oneOf": [closed({"name": TEXT, "value": TEXT}), closed({"name": TEXT, "valueFrom": SECRET})]
+}
+CONTAINER = closed(
+    {
+        "image": {"const": "${REGION}-docker.pkg.dev/${PROJECT}/fintech/fintech-app:${TAG}"},
+        "resources": closed(
+            {"limits": closed({"cpu": TEXT, "memory": {"pattern": "^[0-9]+[MG]i$"}})}
+        ),
+        "env": {"type": "array", "items": VARIABLE},
+    },
+    command={"type": "array", "items": TEXT},
+    args={"type": "array", "items": TEXT},
+    ports={"const": [{"name": "http1", "containerPort": 8000}]},
+    startupProbe=PROBE,
+    livenessProbe=PROBE,
+)
+POD = closed(
+    {
+        "serviceAccountName": TEXT,
+        "containers": {"type": "array", "items": CONTAINER, "maxItems": 1},
+    },
+    containerConcurrency={"type": "integer", "maximum": 1000},
+    timeoutSeconds={"anyOf": [{"type": "integer", "maximum": 3600}, {"pattern": "^[0-9]+$"}]},
+    maxRetries={"type": "integer"},
+)
+# Annotations are text to Cloud Run, also where they hold a number.
+METADATA = {"annotations": {"type": "object", "additionalProperties": TEXT}}
+NAMED = closed({"name": TEXT, "labels": {"type": "object"}}, **METADATA)
+REVISION = closed({"metadata": closed({}, **METADATA), "spec": POD})
+EXECUTION = closed(
+    {
+        "metadata": closed({}, **METADATA),
+        "spec": closed(
+            {
+                "template": closed({"spec": POD}),
+                "parallelism": {"const": 1},
+                "taskCount": {"const": 1},
+            }
+        ),
+    }
+)
+
+
+def schema(version, kind, template):
+    return closed(
+        {
+            "apiVersion": {"const": version},
+            "kind": {"const": kind},
+            "metadata": NAMED,
+            "spec": closed({"template": template}),
+        }
+    )
+
+
+SCHEMAS = {
+    "Service": schema("serving.knative.dev/v1", "Service", REVISION),
+    "WorkerPool": schema("run.googleapis.com/v1", "WorkerPool", REVISION),
+    "Job": schema("run.googleapis.com/v1", "Job", EXECUTION),
+}
+
+
+def container(name):
+    spec = OBJECTS[name]["spec"]["template"]["spec"]
+    pod = spec["template"]["spec"] if name == "job" else spec
+    return pod["containers"][0]
+
+
+def variables(name):
+    return {each["name"]: each for each in container(name)["env"]}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_each_file_has_the_shape_of_its_kind(name):
+    jsonschema.validate(OBJECTS[name], SCHEMAS[OBJECTS[name]["kind"]])
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_variable_is_a_setting_and_every_secret_a_reference(name):
+    found = variables(name)
+    assert [each for each in found if not is_known(each)] == []
+    for variable, each in found.items():
+        if variable in SECRETS | {"PLAID_CLIENT_ID"}:
+            reference = each["valueFrom"]["secretKeyRef"]["name"]
+            assert reference == variable.lower().replace("_", "-")
+        else:
+            assert each["value"]
+    assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS"} <= set(found)
+
+
+def test_the_web_server_gets_every_secret():
+    assert SECRETS | {"PLAID_CLIENT_ID"} <= set(variables("service"))
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_workers_and_scheduler_do_what_they_do_in_compose(name):
+    theirs = compose("docker-compose.prod.yml")["services"][name]
+    ours = container(name)
+    assert sorted(ours["command"] + ours["args"]) == sorted(theirs["command"])
+    for variable in ("WORKER_NAME", "DATABASE_POOL_SIZE"):
+        expected = theirs["environment"].get(variable)
+        assert variables(name).get(variable, {}).get("value") == (expected and str(expected))
+
+
+def test_every_queue_has_a_worker_and_there_is_one_scheduler():
+    words = [word for name in POOLS for word in container(name)["args"]]
+    found = [word[9:] for word in words if word.startswith("--queues=")]
+    assert sorted(found) == sorted(queue.name for queue in celery.conf.task_queues)
+    annotations = OBJECTS["celery-beat"]["metadata"]["annotations"]
+    assert annotations["run.googleapis.com/manualInstanceCount"] == "1"
+
+
+def test_the_job_migrates():
+    assert container("job")["command"] + container("job")["args"] == [
+        "env",
+        *compose("docker-compose.prod.yml")["services"]["migrate"]["command"],
+    ]
+
+
+def test_the_founding_documents_names_are_there():
+    service = OBJECTS["service"]
+    assert service["metadata"]["name"] == "fintech-app"
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["run.googleapis.com/cloudsql-instances"] == "${PROJECT}:${REGION}:fintech"
+    # A web server that the image starts by itself, on the port that it opens.
+    assert "command" not in container("service")
+    assert "\nEXPOSE 8000\n" in (ROOT / "Dockerfile").read_text("utf-8")
+    assert container("service")["startupProbe"]["httpGet"]["path"] == "/health"
+
+
+def test_connections_suffice_even_while_an_update_doubles_them():
+    def size(name):
+        default = Settings.model_fields["DATABASE_POOL_SIZE"].default
+        return int(variables(name).get("DATABASE_POOL_SIZE", {"value": default})["value"])
+
+    annotations = OBJECTS["service"]["spec"]["template"]["metadata"]["annotations"]
+    servers = int(annotations["autoscaling.knative.dev/maxScale"])
+    total = servers * size("service") + size("celery-sync") + size("celery")
+    [most] = re.findall(r"max_connections=(\d+)", (FOLDER / "setup.sh").read_text("utf-8"))
+    assert f"at most {total} of {most}" in " ".join(GUIDE.split())
+    assert 2 * total < int(most)
+
+
+RECORDER = """#!/bin/sh
+echo "${0##*/} $*" | tr '\\037' '|' >> "$LOG"
+case "$*" in
+    *--data-file=-*) cat > "$LOG.$(echo "$*" | sed 's/.* add \\([a-z-]*\\) .*/\\1/')" ;;
+    *--format=*) echo "$TOLD" ;;
+    *" describe "* | *" access "*) exit "$MISSING" ;;
+    *"jobs execute"*) exit "$STATUS" ;;
+    *" replace "*) cp "$6" "$LOG.${6##*/}" ;;
+esac
+"""
+
+
+def setup(tmp_path, *words, missing="1", status="0", told="203.0.113.7"):
+    """Run setup.sh against programs that write down what they are asked; return that."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("gcloud", "docker"):
+        (folder / name).write_text(RECORDER)
+        (folder / name).chmod(0o755)
+    log = tmp_path / "log"
+    log.write_text("")
+    done = subprocess.run(
+        ["sh", FOLDER / "setup.sh", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "MISSING": missing,
+             "STATUS": status, "TOLD": told, "PROJECT": "money-1", "REGION": "europe-west1",
+             "HOST": "money.example.org"},
+    )  # fmt: skip
+    return done.returncode, log.read_text().splitlines()
+
+
+def changing(calls):
+    """Return the calls that make or change something."""
+    verbs = r" (create|add|replace|execute|update|import|enable|add-[a-z-]+|set-password) "
+    return [call for call in calls if re.search(verbs, f"{call} ")]
+
+
+def test_the_addresses_that_it_writes_are_ones_that_the_program_takes(tmp_path):
+    status, _ = setup(tmp_path, "create")
+    assert status == 0
+    settings = Settings(
+        _env_file=None,
+        DATABASE_URL=(tmp_path / "log.database-url").read_text(),
+        REDIS_URL=(tmp_path / "log.redis-url").read_text(),
+        PUBLIC_URL="https://money.example.org",
+    )
+    address = make_url(settings.sqlalchemy_url)
+    assert (address.username, address.database) == ("fintech", "fintech_app")
+    assert address.query["host"] == "/cloudsql/money-1:europe-west1:fintech"
+    assert len(address.password) == 32
+    assert settings.REDIS_URL.get_secret_value() == "redis://:203.0.113.7@203.0.113.7:6379/0"
+
+
+@pytest.mark.parametrize("step", ["create", "balancer"])
+def test_a_step_that_is_repeated_makes_nothing_again(tmp_path, step):
+    status, calls = setup(tmp_path, step)
+    assert (status, len(changing(calls)) > 6) == (0, True)
+    status, calls = setup(tmp_path, step, missing="0", told="fintech")
+    assert status == 0
+    again = [call for call in changing(calls) if not re.search("services enable|iam-policy", call)]
+    assert again == []
+
+
+def test_keys_are_written_once_and_plaids_again(tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name in ("secret_key", "encryption_keys", "metrics_token", "plaid_client_id"):
+        (folder / name).write_text(f"the {name}")
+    setup(tmp_path, "secrets")
+    assert (tmp_path / "log.encryption-keys").read_text() == "the encryption_keys"
+    _, calls = setup(tmp_path, "secrets", missing="0")
+    assert [call.split()[6] for call in calls if "versions add" in call] == ["plaid-client-id"]
+
+
+def test_a_release_migrates_before_it_serves(tmp_path):
+    status, calls = setup(tmp_path, "release", "0.2.0")
+    assert status == 0
+    order = ("docker push", "jobs replace", "jobs execute", "services replace",
+             "worker-pools replace")  # fmt: skip
+    places = [[n for n, call in enumerate(calls) if words in call] for words in order]
+    assert [len(each) for each in places] == [1, 1, 1, 1, 3]
+    flat = [place for each in places for place in each]
+    assert flat == sorted(flat)
+
+
+def test_a_migration_that_fails_changes_no_service(tmp_path):
+    status, calls = setup(tmp_path, "release", "0.2.0", status="1")
+    assert status != 0
+    assert not any("services replace" in call or "worker-pools" in call for call in calls)
+
+
+@pytest.mark.parametrize(("missing", "has_keys"), [("1", False), ("0", True)])
+def test_what_is_rendered_is_whole_and_asks_for_no_secret_that_is_not_there(
+    tmp_path, missing, has_keys
+):
+    status, _ = setup(tmp_path, "rollback", "0.1.0", missing=missing)
+    assert status == 0
+    for name in ("service", *POOLS):
+        text = (tmp_path / f"log.{name}.yaml").read_text()
+        assert "${" not in text
+        assert "/money-1/fintech/fintech-app:0.1.0\n" in text
+    service = yaml.safe_load((tmp_path / "log.service.yaml").read_text())
+    [app] = service["spec"]["template"]["spec"]["containers"]
+    found = {each["name"]: each for each in app["env"]}
+    assert ("PLAID_SECRET" in found) is ("OPENAI_API_KEY" in found) is has_keys
+    assert found["TRUSTED_PROXIES"]["value"].endswith(",203.0.113.7")
+
+
+def test_a_command_is_run_word_by_word(tmp_path):
+    _, calls = setup(tmp_path, "run", "alembic", "downgrade", "-1")
+    [call] = [call for call in calls if "jobs execute" in call]
+    assert call.endswith("--args=^|^alembic|downgrade|-1")
+
+
+def test_each_verb_of_the_guide_is_one_of_the_script():
+    verbs = set(re.findall(r"deploy/cloud-run/setup\.sh (\w+)", GUIDE))
+    script = (FOLDER / "setup.sh").read_text("utf-8")
+    assert verbs == set(re.findall(r"^    (\w+)\)$", script, re.MULTILINE))
+
+
+def test_no_file_holds_a_secret():
+    for path in FOLDER.iterdir():
+        text = path.read_text("utf-8")
+        assert not re.search(r"AIza|PRIVATE KEY|://[^$ ]*:[^%$ ]+@", text), path.name
