@@ -67,6 +67,12 @@ class RateLimitedError(AppError):
     status, code = 429, "rate_limited"
 
 
+class NoRoomError(AppError):
+    """There is no room left to keep what was sent; nothing of it was kept."""
+
+    status, code = 507, "no_room"
+
+
 class UnavailableError(AppError):
     """A part we need is down; the request may be repeated later."""
 

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import Processor
 
+from app.core import metrics
 from app.core.config import settings
 
 REDACTED = "[redacted]"
@@ -45,7 +46,7 @@ def configure_logging(*, force: bool = False) -> None:
     """
     if structlog.is_configured() and not force:
         return
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Handler(sys.stdout)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -81,19 +82,35 @@ def configure_logging(*, force: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines; one that cannot be written is counted, and fails nobody's request."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Take note of a line that was not written."""
+        if isinstance(sys.exc_info()[1], OSError):
+            metrics.log_lines_lost.inc()
+        else:
+            super().handleError(record)
+
+
 class _Lines:
     """Writes finished lines where the handler writes those of libraries, one at a time."""
 
     def __init__(self, name: str, handler: logging.StreamHandler[TextIO]) -> None:
         self.name = name
         self._handler = handler
+        self._is_torn = False
 
     def msg(self, line: str) -> None:
-        """Write a line."""
+        """Write a line, or count it as lost: a full disk must fail no request."""
         self._handler.acquire()
         try:
-            self._handler.stream.write(f"{line}\n")
+            self._handler.stream.write(f"\n{line}\n" if self._is_torn else f"{line}\n")
             self._handler.flush()
+            self._is_torn = False
+        except OSError:
+            self._is_torn = True
+            metrics.log_lines_lost.inc()
         finally:
             self._handler.release()
 

@@ -32,6 +32,11 @@ sign_ins = Counter(
     ["outcome"],
     registry=registry,
 )
+log_lines_lost = Counter(
+    "fta_log_lines_lost",
+    "Log lines that could not be written, such as on a full disk.",
+    registry=registry,
+)
 
 
 def render() -> bytes:

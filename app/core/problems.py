@@ -1,6 +1,7 @@
 """One way to tell errors: RFC 9457 problem documents to programs, pages to people."""
 
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -17,10 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from app.core.errors import AppError, UnauthorizedError, UnavailableError
+from app.core.errors import AppError, NoRoomError, UnauthorizedError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+_NO_ROOM_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 _ERRORS_MAX = 20
 _PLACE_LENGTH_MAX = 100
 _FOR_PROGRAMS = ("/api/", "/webhooks/", "/health", "/metrics", "/openapi.json")
@@ -76,6 +78,7 @@ class Problems:
             DBAPIError,
             PoolTimeoutError,
             psycopg.OperationalError,
+            OSError,
         ):
             app.add_exception_handler(kind, self._answer)
 
@@ -90,12 +93,12 @@ class Problems:
         """Return the answer to a request that failed with `error`.
 
         Raises:
-            Exception: `error` itself, if it is a fault of the database that is no outage: the
-                edge logs it and answers.
+            Exception: `error` itself, if it is a fault of the database that is no outage, or of
+                the operating system that is no lack of room: the edge logs it and answers.
         """
         told = _as_app_error(error)
         if told is None:
-            if isinstance(error, DBAPIError):
+            if isinstance(error, (DBAPIError, OSError)):
                 raise error
             told = _unexpected()
         return self._tell(request, told, error)
@@ -174,6 +177,12 @@ def _as_app_error(error: Exception) -> AppError | None:
         told = AppError("Some values are missing or not valid.", code="invalid_request")
         told.status = HTTPStatus.UNPROCESSABLE_ENTITY
         return told
+    if _is_lack_of_room(error):
+        log.error("no_room", error=type(error).__name__)
+        return NoRoomError(
+            "The server has no room left, so nothing was kept of what you sent and nothing was "
+            "changed. Ask who runs it to free some disk space, then send it again."
+        )
     if isinstance(error, HTTPException):
         told = AppError(_words(error.status_code), code=_code(error.status_code))
         told.status = error.status_code
@@ -188,8 +197,23 @@ def _as_app_error(error: Exception) -> AppError | None:
     return None
 
 
+def _is_lack_of_room(error: Exception) -> bool:
+    """Tell whether the program's temporary folder, or the database, has no room left."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, OSError):
+        # A body that could not be read, since its file did not fit into the temporary folder.
+        error = error.__cause__
+    if isinstance(error, DBAPIError):
+        return isinstance(error.orig, psycopg.errors.DiskFull)
+    if isinstance(error, FileNotFoundError):
+        # Python tries each temporary folder by writing to it; this says that none took it.
+        return error.filename is None and "temporary directory" in str(error)
+    return isinstance(error, psycopg.errors.DiskFull) or (
+        isinstance(error, OSError) and error.errno in _NO_ROOM_ERRNOS
+    )
+
+
 def _is_outage(error: Exception) -> bool:
-    """Tell whether the database was unreachable, busy or out of room, rather than misused."""
+    """Tell whether the database was unreachable or busy, rather than misused."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
     return isinstance(error, psycopg.OperationalError)

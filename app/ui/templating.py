@@ -180,7 +180,8 @@ def render_problem(
 
     Args:
         request: The request that failed.
-        status: The HTTP status; pages exist for 403, 404, 429 and 503; others use 400's or 500's.
+        status: The HTTP status; pages exist for 403, 404, 429, 503 and 507; others use 400's or
+            500's.
         message: What happened and what to do next, in the user's words.
         retry_after_seconds: When to come back, for 429 and 503.
         reference: The request id, which finds the error in the logs.
@@ -198,7 +199,7 @@ def render_problem(
         headers |= {"HX-Retarget": "#toasts", "HX-Reswap": "beforeend"}
         html = render_text(request, "errors/_toast.html", **context)
     else:
-        own = status in (403, 404, 429, 503)
+        own = status in (403, 404, 429, 503, 507)
         name = status if own else 400 if status < 500 else 500
         html = render_text(request, f"errors/{name}.html", **context)
     return HTMLResponse(html, status, headers=headers)

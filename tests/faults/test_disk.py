@@ -1,56 +1,18 @@
 """XB6: no room left for PostgreSQL; what was promised holds, and it goes on when there is room."""
 
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from app.features.connections.service import sync
 from app.features.proof import service as proof
 from app.simulator.stream import Added
 from tests.factories import people
+from tests.faults.disks import MEGABYTE, fill, small_disk
 from tests.faults.installation import installed
 from tests.features.connections.bank import linked, open_bank, query, row
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
-MEGABYTE = 1024**2
 LIVE = "SELECT source_id FROM transactions WHERE is_live ORDER BY 1"
 RUNNING = "SELECT count(*) FROM sync_runs WHERE state = 'running'"
-
-
-@contextmanager
-def small_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a disk of this size, if we may; it is taken away at the end."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root of a Linux can mount a small disk")
-    # Not pytest's folder, which the server, running as nobody, cannot enter.
-    folder = Path(tempfile.mkdtemp(prefix="fintech-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        folder.rmdir()
-        pytest.skip(f"this machine lets nobody mount a disk: {done.stderr.strip()}")
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-        folder.rmdir()
-
-
-def fill(folder: Path, leave: int) -> Path:
-    """Take all room but so many bytes."""
-    ballast = folder / "ballast"
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    with ballast.open("wb") as file:
-        for _ in range((free - leave) // MEGABYTE):
-            file.write(bytes(MEGABYTE))
-    return ballast
 
 
 def test_XB6_a_full_disk_loses_nothing_and_the_sync_goes_on_when_there_is_room(tmp_path):

@@ -1,6 +1,7 @@
 """Child processes that write bounded logs and do not outlive us."""
 
 import ctypes
+import errno
 import os
 import pwd
 import signal
@@ -10,7 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
@@ -230,22 +233,53 @@ def _keep_log(
     source: IO[bytes], path: Path, tail: deque[str], echo: Callable[[str], None] | None
 ) -> None:
     """Copy lines to the log until the process closes its output."""
-    with source:
-        file = path.open("ab")
+    with source, closing(_Log(path)) as log:
+        while line := source.readline(_LINE_BYTES_MAX):
+            log.write(line)
+            text = line.decode("utf-8", "replace").rstrip()
+            tail.append(text)
+            if echo is not None:
+                echo(text)
+
+
+class _Log:
+    """A log file, rotated by size.
+
+    A line for which there is no room is left out: whoever stops reading what a process writes
+    would end that process. The log says how many are missing once there is room again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: FileIO | None = None
+        self._missing = 0
+
+    def write(self, line: bytes) -> None:
+        """Append a line."""
         try:
-            while line := source.readline(_LINE_BYTES_MAX):
-                if file.tell() > LOG_BYTES_MAX:
-                    file.close()
-                    _rotate(path)
-                    file = path.open("ab")
-                file.write(line)
-                file.flush()
-                text = line.decode("utf-8", "replace").rstrip()
-                tail.append(text)
-                if echo is not None:
-                    echo(text)
-        finally:
-            file.close()
+            self._append(line)
+        except OSError:
+            self._missing += 1
+        else:
+            self._missing = 0
+
+    def _append(self, line: bytes) -> None:
+        if self._file is not None and self._file.tell() > LOG_BYTES_MAX:
+            self.close()
+            _rotate(self._path)
+        if self._file is None:
+            self._file = FileIO(self._path, "a")
+        if self._missing:
+            # The first of them may have ended within its line.
+            line = b"\n[%d lines are missing here]\n%b" % (self._missing, line)
+        if self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, "part of a line was written")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _rotate(path: Path) -> None:
