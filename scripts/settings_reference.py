@@ -26,6 +26,7 @@ GROUPS = {
     "SECRET_KEY": "Secrets and people",
     "PUBLIC_URL": "The edge",
     "PLAID_CLIENT_ID": "Bank data",
+    "OUTBOUND_ALLOWED_HOSTS": "Servers that people choose",
     "SENTRY_DSN": "Watching",
     "OPENAI_API_KEY": "Language model",
 }

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import os
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +106,13 @@ class Settings(BaseSettings):
     SYNC_INTERVAL_MINUTES: int = Field(default=360, ge=5, le=7 * 24 * 60)
     """How often each Item is synced without being asked to."""
 
+    OUTBOUND_ALLOWED_HOSTS: str = ""
+    """`host:port` of servers that people may connect by an address of their choice though they are
+    not public or not https, comma-separated; `fintech up` puts the bank simulator here."""
+    OUTBOUND_ALLOWED_NETWORKS: str = ""
+    """Private networks, as `192.168.7.0/24`, whose https servers people may connect,
+    comma-separated."""
+
     SENTRY_DSN: str = ""
     """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
 
@@ -147,6 +155,18 @@ class Settings(BaseSettings):
         parse_keys(value.get_secret_value())
         return value
 
+    @field_validator("OUTBOUND_ALLOWED_HOSTS")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        parse_hosts(value)
+        return value
+
+    @field_validator("OUTBOUND_ALLOWED_NETWORKS")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         """Refuse to run in production with secrets that anybody could guess."""
@@ -179,6 +199,16 @@ class Settings(BaseSettings):
         host = urlsplit(self.PUBLIC_URL).hostname or "localhost"
         more = (name.strip() for name in self.TRUSTED_HOSTS.split(","))
         return tuple({host, "localhost", "127.0.0.1", *filter(None, more)})
+
+    @cached_property
+    def outbound_hosts(self) -> frozenset[tuple[str, int]]:
+        """Hosts and ports that people may connect besides public ones."""
+        return parse_hosts(self.OUTBOUND_ALLOWED_HOSTS)
+
+    @cached_property
+    def outbound_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Private networks whose https servers people may connect."""
+        return parse_networks(self.OUTBOUND_ALLOWED_NETWORKS)
 
     @cached_property
     def plaid_url(self) -> str:
@@ -220,6 +250,34 @@ def parse_keys(text: str) -> dict[str, bytes]:
             raise ValueError("ENCRYPTION_KEYS must be id:base64 of 32 bytes, comma-separated")
         keys[name] = key
     return keys
+
+
+def parse_hosts(text: str) -> frozenset[tuple[str, int]]:
+    """Read `host:port,…`.
+
+    Raises:
+        ValueError: An entry has another form.
+    """
+    hosts = set()
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = entry.rpartition(":")
+        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ValueError("OUTBOUND_ALLOWED_HOSTS must be host:port, comma-separated")
+        hosts.add((host.strip("[]").lower(), int(port)))
+    return frozenset(hosts)
+
+
+def parse_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read `10.0.0.0/8,…`.
+
+    Raises:
+        ValueError: An entry is no network.
+    """
+    entries = filter(None, (part.strip() for part in text.split(",")))
+    try:
+        return tuple(ipaddress.ip_network(entry) for entry in entries)
+    except ValueError as error:
+        raise ValueError(f"OUTBOUND_ALLOWED_NETWORKS: {error}") from None
 
 
 settings = Settings()

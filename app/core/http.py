@@ -17,6 +17,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from app.core import outbound
+
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 TOTAL_TIMEOUT_SECONDS = 60.0
@@ -68,6 +70,7 @@ class HttpClient:
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
         ca_file: str | None = None,
+        guard: outbound.Guard | None = None,
     ) -> None:
         """Make a client.
 
@@ -77,7 +80,9 @@ class HttpClient:
             read_timeout_seconds: The longest silence of the server.
             answer_bytes_max: Limits the body as sent and, again, decompressed.
             ca_file: Certificates to trust instead of the system's.
+            guard: Decides where requests may go; None where nobody but the operator chooses.
         """
+        self._guard = guard
         self._connect_timeout = connect_timeout_seconds
         self._read_timeout = read_timeout_seconds
         self._answer_bytes_max = answer_bytes_max
@@ -89,6 +94,8 @@ class HttpClient:
             cert_reqs="CERT_REQUIRED",
             ca_certs=ca_file,
         )
+        if guard is not None:
+            self._pool.pool_classes_by_scheme = outbound.pool_classes(guard)
 
     def request(
         self,
@@ -102,10 +109,10 @@ class HttpClient:
         """Send one request and read the whole answer.
 
         Raises:
-            HttpError: No connection, no or a broken answer, too slow, or too large.
+            HttpError: No connection, no or a broken answer, too slow, or too large; or the
+                address is refused.
         """
-        if not url.startswith(("https://", "http://")):
-            raise HttpError("the address is not valid", temporary=False, sent=False)
+        self._check(url)
         deadline = time.monotonic() + timeout_seconds
         try:
             response = self._pool.urlopen(
@@ -144,6 +151,15 @@ class HttpClient:
     def close(self) -> None:
         """Close the connections that are kept."""
         self._pool.clear()
+
+    def _check(self, url: str) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise HttpError("the address is not valid", temporary=False, sent=False)
+        if self._guard is not None:
+            try:
+                self._guard.check_url(url)
+            except outbound.AddressRefusedError as error:
+                raise _as_http_error(error) from None
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         """Read piece by piece: a body that drips never trips the timeout of a single read."""
@@ -186,6 +202,8 @@ class HttpClient:
 
 
 def _as_http_error(error: Exception) -> HttpError:
+    if isinstance(error, outbound.AddressRefusedError):
+        return HttpError(str(error), temporary=False, sent=False)
     if isinstance(error, SSLError):
         return HttpError(
             "the server's certificate could not be verified", temporary=False, sent=False

@@ -1,15 +1,8 @@
-import datetime as dt
 import ipaddress
 import logging
-import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from app.core.http import HttpClient, HttpError
@@ -25,6 +18,7 @@ from tests.providers.local_server import (
     truncated,
     zipped,
 )
+from tests.providers.tls import make_certificate, tls_server
 
 
 @pytest.fixture
@@ -198,57 +192,13 @@ def test_neither_logs_nor_errors_name_the_address(server, client, caplog):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A self-signed certificate of `localhost` only, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path
+    return make_certificate("localhost", tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def tls_port(certificate):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            raw(b"ok")(self)
-
-        def log_message(self, *args):
-            pass
-
-    class Server(HTTPServer):
-        def handle_error(self, request, client_address):
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with tls_server(certificate) as port:
+        yield port
 
 
 def test_an_unknown_certificate_is_refused(tls_port):

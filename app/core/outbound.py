@@ -1,0 +1,200 @@
+"""Where requests may go when a person chose the address: to public ones, over https, and no other.
+
+Otherwise anybody who may type an address makes this server ask the machines around it, which
+answer it and nobody else. What the operator allows by name or network is let through besides.
+
+A name is looked up once for each connection, every address that it has must pass, and the
+connection goes to one of those: a name that answers otherwise the next time gains nothing.
+"""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.util import connection, parse_url
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolve = Callable[[str, int], Sequence[str]]
+"""From a name and a port to addresses; raises OSError where there are none."""
+
+HTTPS_PORT = 443
+_ADDRESSES_MAX = 20
+
+# Ports, user names and addresses are all in here; nothing that parsers are known to differ about.
+_PLAIN_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]+\Z", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+# What Python 3.11 takes for global, or is global and still nobody's to ask.
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "100.64.0.0/10",  # inside providers; also where Alibaba keeps its metadata
+        "168.63.129.16/32",  # Azure's own services on the machine
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "3fff::/20",
+        "5f00::/16",
+        "fec0::/10",
+    )
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")
+_IPV4_MASK = 0xFFFF_FFFF
+
+
+class AddressRefusedError(HTTPError):
+    """The address is not one that people may choose; the text does not name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the operator lets people choose besides public addresses."""
+
+    hosts: frozenset[tuple[str, int]] = frozenset()
+    """Names with their ports; over http as well."""
+    networks: tuple[IPNetwork, ...] = ()
+    """Private networks; any port, over https."""
+
+
+def is_public(address: IPAddress) -> bool:
+    """Tell whether an address, and any IPv4 address wrapped in it, is on the public internet."""
+    if isinstance(address, ipaddress.IPv6Address) and (inner := _unwrapped(address)):
+        return all(map(is_public, inner))
+    return address.is_global and not (
+        address.is_private
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_reserved
+        or address.is_unspecified
+        or any(address in network for network in _NOT_PUBLIC)
+    )
+
+
+def _unwrapped(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """Return the IPv4 addresses that a gateway would reach in its place."""
+    if address.ipv4_mapped:
+        return (address.ipv4_mapped,)
+    if address.sixtofour:
+        return (address.sixtofour,)
+    if address.teredo:
+        return address.teredo
+    if address in _NAT64 or address in _COMPATIBLE:
+        return (ipaddress.IPv4Address(int(address) & _IPV4_MASK),)
+    return ()
+
+
+def look_up(host: str, port: int) -> Sequence[str]:
+    """Return the addresses of a name, as the system knows them."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class Guard:
+    """Decides about addresses that people chose; may be shared by threads."""
+
+    def __init__(self, allowance: Allowance, *, resolve: Resolve = look_up) -> None:
+        self._allowance = allowance
+        self._resolve = resolve
+
+    def check_url(self, url: str) -> None:
+        """Refuse an address by its form; the machine behind it is checked when it is connected.
+
+        Raises:
+            AddressRefusedError: It is not plain https, or holds a user name or odd characters.
+        """
+        if not _PLAIN_URL.match(url):
+            raise AddressRefusedError("the address is not valid")
+        try:
+            parts = parse_url(url)
+        except LocationParseError:
+            raise AddressRefusedError("the address is not valid") from None
+        if parts.auth is not None or not parts.host or not _HOST.fullmatch(parts.host):
+            raise AddressRefusedError("the address is not valid")
+        if parts.scheme != "https" and not self._is_named(parts.host, parts.port or 80):
+            raise AddressRefusedError("the address does not begin with https://")
+
+    def addresses(self, host: str, port: int, *, is_tls: bool) -> Sequence[str]:
+        """Return where a connection to a host may go: all its addresses, or it is refused.
+
+        Raises:
+            AddressRefusedError: One of them is not for people to choose.
+            OSError: The name has no address.
+        """
+        try:
+            found = self._resolve(host, port)[:_ADDRESSES_MAX]
+        except UnicodeError:  # a label that no name can have
+            raise AddressRefusedError("the address is not valid") from None
+        if self._is_named(host, port):
+            return found
+        if not is_tls:
+            raise AddressRefusedError("the address does not begin with https://")
+        if not found or not all(self._may_reach(text, port) for text in found):
+            raise AddressRefusedError("the address is not on the public internet")
+        return found
+
+    def _is_named(self, host: str, port: int) -> bool:
+        return (host.strip("[]").rstrip(".").lower(), port) in self._allowance.hosts
+
+    def _may_reach(self, text: str, port: int) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        if any(address in network for network in self._allowance.networks):
+            return True
+        return port == HTTPS_PORT and is_public(address)
+
+
+def pool_classes(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools whose connections go only where the guard lets them; names stay for TLS."""
+
+    class Connection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, guard, is_tls=False)
+
+    class SecureConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, guard, is_tls=True)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}
+
+
+def _connect(http: HTTPConnection, guard: Guard, *, is_tls: bool) -> socket.socket:
+    """Open a connection to the first address that answers, of those that were checked."""
+    try:
+        addresses = guard.addresses(http.host, http.port, is_tls=is_tls)
+    except socket.gaierror as error:
+        raise NameResolutionError(http.host, http, error) from None
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            return connection.create_connection(
+                (address, http.port), http.timeout, socket_options=http.socket_options
+            )
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise ConnectTimeoutError(http, "the server did not answer")
+    raise NewConnectionError(http, "no connection to the server")
