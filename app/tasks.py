@@ -35,6 +35,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "write-audit-digests": {
+        "task": "audit.write_digests",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 
@@ -42,6 +47,7 @@ app.conf.beat_schedule = {
 def _load_tasks(**_: object) -> None:
     """Load what the tasks need in the worker alone: beat only sends their names."""
     # Importing registers them.
+    from app.features.audit import tasks as audit  # noqa: F401, PLC0415
     from app.features.connections import providers, tasks  # noqa: F401, PLC0415
     from app.features.users import tasks as users  # noqa: F401, PLC0415
 

@@ -21,6 +21,7 @@ ENVIRONMENT = ("app/core/config.py", "app/core/embedded/", "app/cli/", "app/simu
 # Who may see all households: signing in, webhooks, the schedule, and the operator with proofs.
 CROSS_HOUSEHOLD = (
     "app/core/database.py",
+    "app/features/audit/digests.py",
     "app/features/users/",
     "app/features/connections/service/hints.py",
     "app/features/connections/service/schedule.py",

@@ -83,6 +83,7 @@ class Installation:
             "PYTHONUNBUFFERED": "1",
             # Threads that allocate much would else keep an arena of memory each.
             "MALLOC_ARENA_MAX": "2",
+            "AUDIT_DIGEST_FILE": str(self._home / "audit-heads.jsonl"),
         }
         if self._simulated:
             bank_port = ports.remembered(self._home / "simulator-port")
@@ -107,7 +108,13 @@ class Installation:
         aside = self._home / "before-fresh"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=0o700)
-        for name in ("postgresql/data", "valkey/data", "simulator-state", "migrated"):
+        for name in (
+            "postgresql/data",
+            "valkey/data",
+            "simulator-state",
+            "migrated",
+            "audit-heads.jsonl",
+        ):
             if (self._home / name).exists():
                 (self._home / name).rename(aside / name.replace("/", "-"))
         for path in self._home.glob("beat-schedule*"):

@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     """Private networks, as `192.168.7.0/24`, whose https servers people may connect,
     comma-separated."""
 
+    AUDIT_DIGEST_FILE: str = ""
+    """A file, best on another disk, to which each household's last audit link is added every hour;
+    `fintech verify` compares. Empty: they go to the log."""
+
     SENTRY_DSN: str = ""
     """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
 

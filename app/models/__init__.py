@@ -21,6 +21,7 @@ from app.models.ledger import (
 from app.models.people import (
     AttemptBucket,
     AuditEvent,
+    AuditLink,
     Household,
     HouseholdKey,
     Membership,
@@ -36,6 +37,7 @@ __all__ = [
     "Account",
     "AttemptBucket",
     "AuditEvent",
+    "AuditLink",
     "BalanceAnchor",
     "Base",
     "Category",

@@ -158,3 +158,23 @@ class AuditEvent(Base):
     """A constant such as `item.unlinked`."""
     object_id: Mapped[str | None]
     details: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+
+
+class AuditLink(Base):
+    """A link of the household's chain of audit events, forged at the commit of its event."""
+
+    __tablename__ = "audit_links"
+    __table_args__ = (
+        owned_by_household(),
+        Index("uq_audit_links_household_id_event_id", "household_id", "event_id", unique=True),
+        Index(None, "linked_at"),
+    )
+
+    household_id: Mapped[Id]
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """From 1, without gaps, in the order of the commits."""
+    event_id: Mapped[UUID]
+    """No foreign key: the link outlives the event, which is how a deletion shows."""
+    hash: Mapped[bytes]
+    """SHA-256 of the hash before it and of all that the event says; see ADR 21."""
+    linked_at: Mapped[CreatedAt]

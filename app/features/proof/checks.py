@@ -273,9 +273,42 @@ WHERE (total.money_in, total.money_out, total.count)
 """,
         "Run `fintech replay` to see whether rows or totals are wrong.",
     ),
+    Check(
+        "audit",
+        "The audit trail is a whole chain, and its events are what was written",
+        """
+WITH chain AS (
+    SELECT sequence, event_id, hash,
+           coalesce(lag(hash) OVER (ORDER BY sequence), '') AS previous,
+           coalesce(lag(sequence) OVER (ORDER BY sequence), 0) + 1 AS expected
+    FROM audit_links WHERE household_id = %(household_id)s
+)
+SELECT CASE
+    WHEN chain.sequence IS NULL
+        THEN format('event %%s (%%s) has no number: it was written beside the program',
+                    event.id, event.action)
+    WHEN event.id IS NULL THEN format('number %%s: event %%s was deleted', sequence, event_id)
+    WHEN sequence <> expected THEN format('numbers %%s to %%s are gone', expected, sequence - 1)
+    ELSE format('number %%s: event %%s (%%s) was changed or moved',
+                sequence, event_id, event.action)
+    END
+FROM chain
+FULL JOIN (SELECT * FROM audit_events WHERE household_id = %(household_id)s) AS event
+    ON event.id = chain.event_id
+WHERE chain.sequence IS NULL OR event.id IS NULL OR sequence <> expected
+   OR hash <> sha256(previous || convert_to(jsonb_build_array(
+          1, event.household_id, sequence, event.id, extract(epoch FROM event.at),
+          event.actor_user_id, event.session_id, event.address, event.action,
+          event.object_id, event.details
+      )::text, 'UTF8'))
+ORDER BY sequence
+""",
+        "Somebody wrote to the trail by hand. Compare it with a backup, and ask who could.",
+    ),
 )
 
 TRIGGERS = (
+    "audit_events.link_audit_event",
     "transactions.lock_household_ledger",
     "transactions.keep_daily_totals_insert",
     "transactions.keep_daily_totals_update",
@@ -361,14 +394,15 @@ WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
     ),
     Check(
         "I6",
-        "The journal and the history can be appended to, not rewritten",
+        "The journal, the history and the audit trail can be appended to, not rewritten",
         """
 SELECT format('a tenant may %%s %%s', lower(privilege), name)
 FROM (VALUES ('journal_pages', 'UPDATE'), ('journal_pages', 'DELETE'),
              ('journal_pages', 'TRUNCATE'), ('field_changes', 'DELETE'),
              ('field_changes', 'TRUNCATE'), ('change_sets', 'DELETE'),
              ('change_sets', 'TRUNCATE'), ('audit_events', 'UPDATE'),
-             ('audit_events', 'DELETE'), ('audit_events', 'TRUNCATE'))
+             ('audit_events', 'DELETE'), ('audit_events', 'TRUNCATE'),
+             ('audit_links', 'UPDATE'), ('audit_links', 'DELETE'), ('audit_links', 'TRUNCATE'))
      AS forbidden (name, privilege)
 WHERE has_table_privilege('fintech_tenant', 'public.' || name, privilege)
 """,

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.core.database import household_transaction, system_transaction
 from app.core.encryption import SealError
 from app.core.errors import AppError, ConflictError
+from app.features.audit import digests
 from app.features.changes import service as changes
 from app.features.journal import service as journal
 from app.features.proof import checks, shadow, system
@@ -25,6 +27,7 @@ from app.features.transactions.service import Applied
 from app.providers.base import ProviderError
 
 DIFFERENCES_SHOWN = 50
+DIFFERENCES_FOUND_MAX = 10_000
 PAGES_OPENED = 200
 """Of the journal, unless all are asked for."""
 _BATCH_WORDS = 5_000
@@ -115,6 +118,24 @@ def verify_database() -> list[Finding]:
     """Check walls, triggers and constraints of the database, for all households."""
     with system_transaction() as session:
         return [_look(session, check, None) for check in checks.OF_DATABASE]
+
+
+def verify_audit_links(kept: Path) -> Finding:
+    """Compare the chains of audit events with what was kept of them outside the database.
+
+    Raises:
+        OSError: The file is there and cannot be read.
+    """
+    started = time.monotonic()
+    differences = list(islice(digests.find_differences(kept), DIFFERENCES_FOUND_MAX))
+    return Finding(
+        "audit",
+        "The audit trail has every link that was kept outside the database",
+        len(differences),
+        differences[: checks.FINDINGS_SHOWN],
+        "Its end was cut off or rewritten, or an older backup was restored: ask who could.",
+        time.monotonic() - started,
+    )
 
 
 def verify(household_id: UUID, *, all_pages: bool = False) -> list[Finding]:

@@ -202,7 +202,7 @@ def test_what_does_not_hold_is_named(household_id, statement, wanted):
         (
             "GRANT DELETE ON journal_pages TO fintech_tenant",
             "REVOKE DELETE ON journal_pages FROM fintech_tenant",
-            "The journal and the history can be appended to, not rewritten",
+            "The journal, the history and the audit trail can be appended to, not rewritten",
         ),
         (
             "ALTER TABLE holdings ADD CONSTRAINT new CHECK (quantity IS NOT NULL) NOT VALID",
