@@ -36,8 +36,8 @@ from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
 from app.features.transactions import pages as transactions_pages
 from app.features.users import api as users_api
+from app.features.users import confirm_pages, two_step_pages
 from app.features.users import pages as users_pages
-from app.features.users import two_step_pages
 from app.features.users.current import find_current_user
 from app.ui import assets, templating
 
@@ -49,6 +49,7 @@ ROUTERS = [
     users_api.router,
     users_pages.router,
     two_step_pages.router,
+    confirm_pages.router,
     dashboard_pages.router,
     accounts_api.router,
     accounts_pages.router,

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import time_machine
 from fastapi import FastAPI
+from httpx2 import Response
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -64,6 +65,20 @@ class SignedInBrowser(Browser):
         from app.core import database  # reads the environment
 
         return database.household_transaction(self.person.household_id)
+
+    def confirm(self, **fields: str) -> Response:
+        """Show again that it is them (A8), and go on under the new cookie if that worked."""
+        from app.core import csrf, security  # reads the environment
+        from tests.factories import people  # reads the environment
+
+        answer = self.post("/confirm", data={"password": people.PASSWORD, **fields})
+        cookie = answer.cookies.get(csrf.SESSION_COOKIE)
+        if cookie is not None:
+            # The first cookie was planted without a domain: it would stay beside the new one.
+            self.cookies.clear()
+            self.cookies.set(csrf.SESSION_COOKIE, cookie)
+            self.headers["X-CSRF-Token"] = security.csrf_token(cookie)
+        return answer
 
     def bearer(self) -> dict[str, str]:
         """Return headers for the person's API client, under a session of its own."""

@@ -34,6 +34,15 @@ NO_CSRF_TOKEN = {
 }
 """Unsafe routes whose body proves itself and that never look at a cookie."""
 
+PROVEN = {
+    ("DELETE", "/api/v1/connections/{item_id}"),
+    ("POST", "/api/v1/plaid/exchange-token"),
+    ("POST", "/api/v1/plaid/link-token"),
+    ("POST", "/connections/link"),
+    ("POST", "/connections/{item_id}/unlink"),
+}
+"""Routes that want a recent sign-in (A8): export, deletion, banks, factors, tokens."""
+
 NOBODY = "00000000-0000-7000-8000-000000000000"
 """An id that nothing has."""
 

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """A browser that asked for nothing so long has to sign in again."""
     SESSION_DAYS_MAX: int = Field(default=30, ge=1, le=365)
     """How long a browser stays signed in, however much it is used."""
+    RECENT_SIGN_IN_MINUTES: int = Field(default=5, ge=1, le=60)
+    """How long a sign-in or confirmation suffices to link a bank, export, or change a factor."""
     PASSWORD_LENGTH_MIN: int = Field(default=12, ge=8, le=128)
     """Characters that a new password needs; easily guessed ones are refused at any length."""
     ARGON2_MEMORY_KIB: int = Field(default=19_456, ge=19_456, le=1_048_576)

@@ -49,6 +49,12 @@ class ForbiddenError(AppError):
     status, code = 403, "forbidden"
 
 
+class RecentSignInNeededError(ForbiddenError):
+    """They may do that, once they have shown again that it is them."""
+
+    code = "recent_sign_in_needed"
+
+
 class InvalidInputError(AppError):
     """A value is well formed but breaks a rule; `field` names it."""
 

@@ -18,7 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from app.core.errors import AppError, NoRoomError, UnauthorizedError, UnavailableError
+from app.core.errors import (
+    AppError,
+    NoRoomError,
+    RecentSignInNeededError,
+    UnauthorizedError,
+    UnavailableError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -112,6 +118,8 @@ class Problems:
             response: Response = _problem_document(request, told, error)
         elif isinstance(told, UnauthorizedError):
             response = _to_sign_in(request)
+        elif isinstance(told, RecentSignInNeededError):
+            response = _to_confirm(request)
         else:
             response = self._render_page(request, told, request_id(request))
         if told.retry_after_seconds is not None:
@@ -167,6 +175,27 @@ def _sign_in_url(path: str, query: str) -> str:
     if path in ("", "/"):
         return "/sign-in"
     return "/sign-in?next=" + quote(f"{path}?{query}" if query else path, safe="/")
+
+
+def _to_confirm(request: Request) -> Response:
+    """Send a reader to show that it is them, and back to where they were.
+
+    A form that was sent is not sent again: it leads back to the page above its address, whose
+    button the reader presses once more.
+    """
+    path, query = request.scope["path"], request.scope["query_string"].decode("ascii")
+    is_reading = request.method in ("GET", "HEAD")
+    is_htmx = request.headers.get("HX-Request") == "true"
+    if is_htmx:
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+        path, query = here.path, here.query
+    elif not is_reading:
+        path, query = path.rpartition("/")[0] or "/", ""
+    target = "/confirm?next=" + quote(f"{path}?{query}" if query else path, safe="/")
+    target += "" if is_reading else "&again=true"
+    if is_htmx:
+        return Response(status_code=HTTPStatus.FORBIDDEN, headers={"HX-Redirect": target})
+    return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 
 
 def _as_app_error(error: Exception) -> AppError | None:

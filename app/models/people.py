@@ -83,6 +83,8 @@ class UserSession(Base):
     token_hash: Mapped[bytes | None] = mapped_column(unique=True)
     """SHA-256 of a browser's cookie; None for API clients."""
     created_at: Mapped[CreatedAt]
+    proven_at: Mapped[Instant | None]
+    """When the person last showed who they are; None: when it was opened."""
     seen_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     ended_at: Mapped[Instant | None]

@@ -33,7 +33,7 @@ from app.ui.templating import (
 )
 from app.ui.views.connections import ProgressView
 from app.ui.views.transactions import Chip, FilterForm
-from app.ui.views.users import CodeView, FirstRunView, RegisterView, SignInView
+from app.ui.views.users import CodeView, ConfirmView, FirstRunView, RegisterView, SignInView
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -100,6 +100,13 @@ def code(request: Request) -> Response:
     error = "This code is not right, or was used already." if request.method == "POST" else ""
     view = CodeView("token", error=error)
     return render(request, page="users/code.html", status=401 if error else 200, view=view)
+
+
+def confirm(request: Request) -> Response:
+    """Ask for password and code once more, with an error after a POST."""
+    errors = {"password": "The current password is not right."} if request.method == "POST" else {}
+    view = ConfirmView("ada@example.com", wants_code=True, errors=errors)
+    return render(request, page="users/confirm.html", status=422 if errors else 200, view=view)
 
 
 def two_step(request: Request) -> Response:
@@ -256,6 +263,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/register", register, methods=both),
             Route("/welcome", welcome),
             Route("/sign-in/code", code, methods=both),
+            Route("/confirm", confirm, methods=both),
             Route("/settings", settings),
             Route("/settings/two-step/{state}", two_step),
             Route("/connections", connections),

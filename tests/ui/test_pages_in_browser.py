@@ -16,7 +16,7 @@ PAGES = [
     "/transactions", "/transactions?search=market&direction=out", "/transactions?search=zzzz",
     "/transactions/0002", "/connections", "/connections?empty", "/connections/heron/progress",
     "/imports", "/imports/preview", "/imports/1", "/settings", "/problems/404", "/problems/500",
-    "/sign-in/code", "/settings/two-step/off", "/settings/two-step/setup",
+    "/sign-in/code", "/confirm", "/settings/two-step/off", "/settings/two-step/setup",
     "/settings/two-step/codes", "/settings/two-step/on",
 ]  # fmt: skip
 WIDTHS = [320, 360, 375, 768, 1024, 1440]

@@ -12,7 +12,12 @@ from app.core.database import household_transaction
 from app.core.json import JsonResponse
 from app.features.connections import repository
 from app.features.connections.service import link, overview, rereading
-from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.current import (
+    CurrentEditor,
+    CurrentProvenEditor,
+    CurrentUser,
+    HouseholdSession,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["connections"])
 
@@ -54,7 +59,9 @@ class ExchangeOut(BaseModel):
 
 
 @router.post("/plaid/link-token")
-def create_link_token(current: CurrentEditor, body: LinkTokenBody | None = None) -> LinkTokenOut:
+def create_link_token(
+    current: CurrentProvenEditor, body: LinkTokenBody | None = None
+) -> LinkTokenOut:
     """Open a link flow; with `item_id`, to repair that connection."""
     body = body or LinkTokenBody()
     flow = link.start_link(
@@ -72,7 +79,7 @@ def create_link_token(current: CurrentEditor, body: LinkTokenBody | None = None)
 
 
 @router.post("/plaid/exchange-token", status_code=status.HTTP_201_CREATED)
-def exchange_token(body: ExchangeBody, current: CurrentEditor) -> ExchangeOut:
+def exchange_token(body: ExchangeBody, current: CurrentProvenEditor) -> ExchangeOut:
     """Make a connection of a public token; works once a token."""
     outcome = link.exchange_public_token(
         current.household_id, current.user_id, body.public_token, body.link_token
@@ -141,6 +148,6 @@ def accept_reading(
 
 
 @router.delete("/connections/{item_id}", status_code=status.HTTP_204_NO_CONTENT)
-def unlink(item_id: UUID, current: CurrentEditor) -> None:
+def unlink(item_id: UUID, current: CurrentProvenEditor) -> None:
     """End a connection at the bank; accounts and history stay."""
     link.unlink(current.household_id, current.user_id, item_id)

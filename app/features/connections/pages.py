@@ -12,7 +12,12 @@ from app.features.connections import views
 from app.features.connections.service import evidence, link, overview, rereading
 from app.features.connections.service.link import LinkFlow, LinkOutcome
 from app.features.transactions import service as transactions
-from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.current import (
+    CurrentEditor,
+    CurrentProvenEditor,
+    CurrentUser,
+    HouseholdSession,
+)
 from app.ui import flashes
 from app.ui.templating import is_fragment_request, render
 from app.ui.views.connections import ReturnView
@@ -38,7 +43,7 @@ def list_connections(
 
 
 @router.post("/connections/link")
-def start_link(request: Request, current: CurrentEditor) -> Response:
+def start_link(request: Request, current: CurrentProvenEditor) -> Response:
     """Open a link flow and lead the reader to it."""
     return _lead_on(request, link.start_link(current.household_id, current.user_id))
 
@@ -163,7 +168,7 @@ def accept_reading(item_id: UUID, session: HouseholdSession, current: CurrentEdi
 
 
 @router.post("/connections/{item_id}/unlink")
-def unlink(item_id: UUID, current: CurrentEditor) -> Response:
+def unlink(item_id: UUID, current: CurrentProvenEditor) -> Response:
     """End a connection; accounts and history stay."""
     link.unlink(current.household_id, current.user_id, item_id)
     response = RedirectResponse(_LIST, _SEE_OTHER)

@@ -8,7 +8,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from app.features.users import service, sessions
+from app.features.users import confirmation, service, sessions
 from app.features.users.current import CurrentUser, RequestClient, system_session
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.features.users.sessions import TokenPair
@@ -37,6 +37,14 @@ class RefreshBody(Body):
     """A refresh token that was not used yet."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ConfirmBody(Body):
+    """What shows that it is you."""
+
+    password: Password
+    totp_code: Annotated[str, Field(max_length=CODE_LENGTH_MAX)] = ""
+    """Of the app, or a recovery code; with two-step sign-in on."""
 
 
 class PasswordBody(Body):
@@ -102,6 +110,17 @@ def login(
 def refresh(body: RefreshBody, client: RequestClient) -> Tokens:
     """Exchange a refresh token for a new pair; a token that comes twice ends its session."""
     return _tokens(sessions.refresh(body.refresh_token, client))
+
+
+@router.post("/confirm")
+def confirm(body: ConfirmBody, current: CurrentUser, client: RequestClient) -> Tokens:
+    """Show again that it is you, for what answered 403 with `recent_sign_in_needed`.
+
+    The tokens that asked are void: go on with these.
+    """
+    return _tokens(
+        confirmation.confirm_api(current.actor, current.kind, body.password, body.totp_code, client)
+    )
 
 
 @router.post("/logout", status_code=204)

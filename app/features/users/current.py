@@ -1,5 +1,6 @@
 """Who asks: dependencies that give a route the signed-in person and their transaction."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,8 +13,9 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from app.core import csrf, database, security, web
-from app.core.errors import ForbiddenError, UnauthorizedError
+from app.core import clock, csrf, database, security, web
+from app.core.config import settings
+from app.core.errors import ForbiddenError, RecentSignInNeededError, UnauthorizedError
 from app.features.audit.service import Actor
 from app.features.users import sessions
 from app.features.users.repository import SessionRow
@@ -33,6 +35,10 @@ class SignedIn:
     user_id: UUID
     household_id: UUID
     session_id: UUID
+    kind: str
+    """Of the session: `browser` or `api`."""
+    proven_at: dt.datetime
+    """When they last signed in, or confirmed that it is them."""
     role: str
     """`owner`, `member` or `viewer`."""
     name: str
@@ -123,6 +129,45 @@ CurrentEditor = Annotated[SignedIn, Depends(require_editor)]
 """The signed-in person, for routes that write: a viewer gets 403."""
 
 
+def check_proven(current: SignedIn) -> None:
+    """Refuse what a session that was left open, or stolen, must not do.
+
+    Raises:
+        RecentSignInNeededError: They signed in too long ago: pages lead to /confirm.
+    """
+    minutes = settings.RECENT_SIGN_IN_MINUTES
+    if clock.now() - current.proven_at > dt.timedelta(minutes=minutes):
+        raise RecentSignInNeededError(
+            "Confirm that it is you: POST /api/v1/auth/confirm with your password, and with "
+            "totp_code if two-step sign-in is on. Then come back with the new token, "
+            f"within {minutes} minutes."
+        )
+
+
+async def require_proven(current: CurrentUser) -> SignedIn:
+    """Return who asks, if they have shown a moment ago that it is them.
+
+    Raises:
+        RecentSignInNeededError: They signed in too long ago.
+    """
+    check_proven(current)
+    return current
+
+
+async def require_proven_editor(current: CurrentEditor) -> SignedIn:
+    """Return who asks, as `require_editor` and `require_proven` do."""
+    check_proven(current)
+    return current
+
+
+CurrentProven = Annotated[SignedIn, Depends(require_proven)]
+"""The signed-in person, for what a stolen session must not do: who signed in a while ago is
+led to /confirm and back; programs get 403."""
+
+CurrentProvenEditor = Annotated[SignedIn, Depends(require_proven_editor)]
+"""The same for what changes the household: a viewer gets 403 in any case."""
+
+
 async def greet_visitor(request: Request) -> SignedIn | None:
     """Prepare a page for anybody: its forms get a CSRF token. Returns who asks, if known."""
     current = await find_current_user(request)
@@ -170,6 +215,8 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
         user_id=row.user_id,
         household_id=row.household_id,
         session_id=row.session_id,
+        kind=row.kind,
+        proven_at=row.proven_at,
         role=row.role,
         name=row.name,
         email=row.email,

@@ -54,7 +54,7 @@ class ProfileForm(BaseModel):
 def show_sign_in(request: Request, visitor: Visitor, next: str = "") -> Response:
     """Show the form, or go on if the reader is signed in already."""
     if visitor is not None:
-        return RedirectResponse(_local_path(next), _SEE_OTHER)
+        return RedirectResponse(local_path(next), _SEE_OTHER)
     return _sign_in_form(request, next_url=next)
 
 
@@ -74,7 +74,7 @@ def sign_in(
         return _sign_in_form(request, next_url=next, email=email, error=error)
     if isinstance(opened, AwaitsCode):
         return _code_form(request, opened.pending_token, next_url=next)
-    return _enter(_local_path(next), opened)
+    return enter(local_path(next), opened)
 
 
 @router.post("/sign-in/code")
@@ -93,7 +93,7 @@ def enter_code(
         if error.code == "sign_in_expired":
             return _sign_in_form(request, next_url=next, error=error)
         return _code_form(request, pending, next_url=next, error=error)
-    return _enter(_local_path(next), opened)
+    return enter(local_path(next), opened)
 
 
 @router.get("/register")
@@ -120,7 +120,7 @@ def register(
         return _register_form(request, email=email, name=name, error=error)
     with database.system_transaction() as session:
         opened = sessions.open_browser_session(session, profile.user_id, client)
-    return _enter("/", opened)
+    return enter("/", opened)
 
 
 @router.post("/sign-out")
@@ -198,7 +198,7 @@ def _sign_in_form(
 ) -> HTMLResponse:
     view = SignInView(
         email=email,
-        next_url=_local_path(next_url),
+        next_url=local_path(next_url),
         error=error.message if error else "",
         can_register=settings.REGISTRATION_OPEN,
     )
@@ -208,11 +208,12 @@ def _sign_in_form(
 def _code_form(
     request: Request, pending: str, *, next_url: str, error: AppError | None = None
 ) -> HTMLResponse:
-    view = CodeView(pending, _local_path(next_url), error.message if error else "")
+    view = CodeView(pending, local_path(next_url), error.message if error else "")
     return form_page(request, "users/code.html", view, error)
 
 
-def _enter(target: str, opened: SignedInBrowser) -> Response:
+def enter(target: str, opened: SignedInBrowser) -> Response:
+    """Give the browser its session and lead it on."""
     response = RedirectResponse(target, _SEE_OTHER)
     return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
 
@@ -314,7 +315,7 @@ def _retry_after(error: AppError | None) -> dict[str, str]:
     return {"Retry-After": str(error.retry_after_seconds)}
 
 
-def _local_path(target: str) -> str:
+def local_path(target: str) -> str:
     """Return where to go after signing in: a path of this server, never another one.
 
     Browsers read a backslash as a slash and skip control characters, so both are refused.
@@ -323,6 +324,6 @@ def _local_path(target: str) -> str:
     if not is_plain or not target.startswith("/") or target.startswith("//"):
         return "/"
     parts = urlsplit(target)
-    if parts.scheme or parts.netloc or parts.path.startswith("/sign-"):
+    if parts.scheme or parts.netloc or parts.path.startswith(("/sign-", "/confirm")):
         return "/"
     return target

@@ -32,6 +32,7 @@ class SessionRow:
     kind: str
     expires_at: dt.datetime
     seen_at: dt.datetime
+    proven_at: dt.datetime
     user_id: UUID
     email: str
     name: str
@@ -147,6 +148,7 @@ def find_live_session(
             UserSession.kind,
             UserSession.expires_at,
             UserSession.seen_at,
+            func.coalesce(UserSession.proven_at, UserSession.created_at),
             User.id,
             User.email,
             User.name,
@@ -243,6 +245,32 @@ def end_sessions(
         statement = statement.where(UserSession.id != all_but)
     assert user_id is not None or only is not None, "would end everybody's sessions"
     return session.scalars(statement.returning(UserSession.id)).all()
+
+
+def replace_session(
+    session: Session, old_id: UUID, user_id: UUID, *, now: dt.datetime, values: dict[str, object]
+) -> UserSession | None:
+    """End a session and go on with it under other values, not a day longer.
+
+    Returns:
+        The new session; None if the old one is not the person's, or has ended before.
+    """
+    ended = (
+        update(UserSession)
+        .where(
+            UserSession.id == old_id, UserSession.user_id == user_id, UserSession.ended_at.is_(None)
+        )
+        .values(ended_at=now)
+        .returning(
+            UserSession.user_id, UserSession.household_id, UserSession.kind,
+            UserSession.created_at, UserSession.expires_at,
+        )
+    )  # fmt: skip
+    kept = session.execute(ended).mappings().one_or_none()
+    if kept is None:
+        return None
+    statement = insert(UserSession).values(**kept, **values, seen_at=now, proven_at=now)
+    return session.scalars(statement.returning(UserSession)).one()
 
 
 def insert_refresh_token(

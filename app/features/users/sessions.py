@@ -19,7 +19,7 @@ from app.features.audit.service import Actor
 from app.features.users import repository, second_factor
 from app.features.users.repository import SessionRow
 from app.features.users.session_cache import cache
-from app.models import User
+from app.models import User, UserSession
 
 BROWSER = "browser"
 API = "api"
@@ -156,6 +156,23 @@ def open_api_session(session: Session, user_id: UUID, client: Client) -> TokenPa
         session, user_id, client, kind=API, days=settings.REFRESH_TOKEN_EXPIRE_DAYS
     )
     return _new_pair(session, user_id, session_id, expires_at)
+
+
+def renew_browser(session: Session, actor: Actor, client: Client) -> SignedInBrowser:
+    """Go on under another cookie, for a person who has just shown again who they are.
+
+    Raises:
+        UnauthorizedError: The session has ended meanwhile.
+    """
+    cookie = security.new_token()
+    row = _replace(session, actor, client, token_hash=security.hash_token(cookie))
+    return SignedInBrowser(cookie, row.id, row.expires_at)
+
+
+def renew_api(session: Session, actor: Actor, client: Client) -> TokenPair:
+    """Go on under other tokens; otherwise as `renew_browser`."""
+    row = _replace(session, actor, client, token_hash=None)
+    return _new_pair(session, row.user_id, row.id, row.expires_at)
 
 
 def refresh(refresh_token: str, client: Client) -> TokenPair:
@@ -336,16 +353,39 @@ def _insert(
             "kind": kind,
             "token_hash": token_hash,
             "created_at": now,
+            "proven_at": now,
             "seen_at": now,
             "expires_at": expires_at,
-            "address": client.address,
-            "user_agent": client.user_agent and client.user_agent[:USER_AGENT_LENGTH_MAX],
+            **_place(client),
         },
     )
     actor = Actor(user_id, session_id, client.address)
     audit.record(session, household_id, "user.signed_in", actor=actor, details={"kind": kind})
     after_commit(session, metrics.sign_ins.labels("ok").inc)
     return session_id, expires_at
+
+
+def _replace(
+    session: Session, actor: Actor, client: Client, *, token_hash: bytes | None
+) -> UserSession:
+    """Put a session of a new id in the place of the actor's; old cookies and tokens are void."""
+    assert actor.user_id is not None
+    assert actor.session_id is not None
+    values = {"id": uuid7(), "token_hash": token_hash, **_place(client)}
+    row = repository.replace_session(
+        session, actor.session_id, actor.user_id, now=clock.now(), values=values
+    )
+    if row is None:
+        raise UnauthorizedError("This session has ended. Sign in again.", code="session_ended")
+    _forget_after(session, [actor.session_id])
+    renewed = Actor(actor.user_id, row.id, client.address)
+    audit.record(session, row.household_id, "user.confirmed", actor=renewed)
+    return row
+
+
+def _place(client: Client) -> dict[str, object]:
+    user_agent = client.user_agent and client.user_agent[:USER_AGENT_LENGTH_MAX]
+    return {"address": client.address, "user_agent": user_agent}
 
 
 def _new_pair(

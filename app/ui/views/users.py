@@ -35,6 +35,19 @@ class CodeView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmView:
+    """users/confirm.html: POST /confirm with password, code, next, again."""
+
+    email: str
+    wants_code: bool = False
+    """The second factor is on."""
+    next_url: str = "/"
+    again: bool = False
+    """A form led here, whose button has to be pressed once more."""
+    errors: Errors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class QrCode:
     """A QR code as an SVG path of unit squares, quiet zone included."""
 
