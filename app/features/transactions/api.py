@@ -7,17 +7,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from app.core import clock, database
+from app.core.downloads import Download
 from app.core.errors import InvalidInputError
 from app.core.json import JsonResponse
 from app.core.pagination import PAGE_SIZE, PAGE_SIZE_MAX, decode_key
 from app.domain import filters
 from app.domain.filters import FilterError, TransactionFilter
-from app.features.transactions import service
+from app.features.transactions import exporting, service
 from app.features.transactions.edits import ROWS_MAX
+from app.features.transactions.exporting import Format
 from app.features.transactions.service import Detail, Edit
-from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.current import CurrentEditor, CurrentProven, CurrentUser, HouseholdSession
 
 router = APIRouter(prefix="/api/v1/transactions", tags=["transactions"])
 
@@ -157,6 +160,28 @@ def get_totals(request: Request, session: HouseholdSession, current: CurrentUser
     """Return the sums of what the filter lets through, per currency."""
     totals = service.totals(session, current.household_id, read_filter(request))
     return JsonResponse({"data": [total._asdict() for total in totals]})
+
+
+@router.post("/export", openapi_extra=_FILTER_PARAMETERS, response_class=Response)
+def export_transactions(
+    request: Request,
+    session: HouseholdSession,
+    current: CurrentProven,
+    format: Format = "json",
+    raw: bool = False,  # noqa: FBT001, FBT002  # a query parameter
+) -> Download:
+    """Return all that the filter lets through as a file, newest first.
+
+    In CSV, text that a spreadsheet would compute is put behind an apostrophe; `raw` leaves it.
+    """
+    return exporting.download(
+        session,
+        current.household_id,
+        read_filter(request),
+        format=format,
+        is_raw=raw,
+        actor=current.actor,
+    )
 
 
 @router.get("/analytics")

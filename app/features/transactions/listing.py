@@ -10,6 +10,7 @@ A page is sought in two steps, the second only if the first did not fill it:
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -69,6 +70,13 @@ SELECT {_FOUND} FROM (
 _SEARCHED = f"""
 SELECT {_FOUND} FROM search_transactions(%(search)s) AS found WHERE true {{span}} {{conditions}}
 """
+_ITERATED = """
+SELECT id, date, trim_scale(amount), currency, pending, description, counterparty, account_id,
+       category_id, note, reviewed_at
+FROM transactions
+WHERE household_id = %(household_id)s AND is_live {span} {conditions}
+ORDER BY date DESC, id DESC
+"""
 _EXISTS_BEYOND = f"""
 SELECT EXISTS (
     SELECT FROM ({_ALL} {{span}} ORDER BY date DESC, id DESC OFFSET %(rows)s LIMIT 1) AS beyond
@@ -109,6 +117,21 @@ def list_ids(
     with driver(session).cursor() as cursor:
         cursor.execute(f"{found} ORDER BY date DESC, id DESC LIMIT %(limit)s".encode(), parameters)
         return [row[0] for row in cursor]
+
+
+def iterate(
+    session: Session, household_id: UUID, wanted: TransactionFilter, *, at_a_time: int
+) -> Iterator[TransactionRow]:
+    """Yield all that the filter lets through, the newest first; a cursor of the server keeps them.
+
+    It lasts as long as the session's transaction.
+    """
+    span, parameters = _span(wanted, None)
+    conditions, more = row_conditions(wanted)
+    statement = _ITERATED.format(span=span, conditions=conditions).encode()
+    with driver(session).cursor("iterated", row_factory=_rows) as cursor:
+        cursor.itersize = at_a_time
+        yield from cursor.execute(statement, parameters | {"household_id": household_id, **more})
 
 
 def _rows(_: object) -> RowMaker[TransactionRow]:

@@ -8,17 +8,25 @@ from fastapi import APIRouter, Form, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.core.downloads import Download
 from app.core.errors import AppError, ConflictError, InvalidInputError
 from app.core.pagination import PAGE_SIZE, PageKey, decode_key
 from app.features.accounts import service as accounts
 from app.features.categories import service as categories
-from app.features.transactions import forms, query, service, views
+from app.features.transactions import exporting, forms, query, service, views
 from app.features.transactions.detail import detail_view
+from app.features.transactions.exporting import Format
 from app.features.transactions.forms import BulkForm, EditForm
 from app.features.transactions.query import ListQuery
 from app.features.transactions.service import Edited, TransactionPage
 from app.features.transactions.views import Names
-from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession, SignedIn
+from app.features.users.current import (
+    CurrentEditor,
+    CurrentProven,
+    CurrentUser,
+    HouseholdSession,
+    SignedIn,
+)
 from app.ui import flashes
 from app.ui.templating import is_fragment_request, render
 
@@ -90,6 +98,23 @@ def edit_transactions(
         words = f"{edited.transactions:,} changed." if edited else "Nothing was changed."
         return flashes.add(RedirectResponse(query.url(asked.wanted), _SEE_OTHER), words)
     return _list(request, session, current, asked, names, after=None, edited=edited)
+
+
+@router.post("/transactions/export")
+def export_transactions(
+    request: Request,
+    session: HouseholdSession,
+    current: CurrentProven,
+    format: Annotated[Format, Form()] = "csv",
+) -> Download:
+    """Send all that the filter lets through as a file."""
+    asked = query.read(request.query_params.multi_items())
+    if asked.has_errors:
+        raise InvalidInputError("This filter cannot be read. Mend it in the list first.")
+    wanted = _names(session, current.household_id).expand(asked.wanted)
+    return exporting.download(
+        session, current.household_id, wanted, format=format, actor=current.actor
+    )
 
 
 @router.post("/transactions/{transaction_id}")

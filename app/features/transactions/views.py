@@ -96,6 +96,7 @@ def transactions_view(
         totals=totals_view(totals) if totals is not None else None,
         totals_url=query.url(asked.wanted, path=f"{query.PATH}/totals"),
         edit_url=query.url(asked.wanted, path=f"{query.PATH}/edit"),
+        export_url=query.url(asked.wanted, path=f"{query.PATH}/export"),
         rows=rows_view(page, names, asked.wanted, after=after),
         url=url,
         is_ledger_empty=not page.rows and is_first_page and asked.wanted.is_empty

@@ -120,6 +120,8 @@ class TransactionsView:
     is_first_page: bool = True
     edit_url: str = ""
     """POST here what is decided of the chosen rows, or of all that the filter lets through."""
+    export_url: str = ""
+    """POST here for all that the filter lets through as a file."""
     edited: int = 0
     """How many transactions were just changed."""
     undo_url: str = ""
