@@ -35,6 +35,8 @@ NO_CSRF_TOKEN = {
 """Unsafe routes whose body proves itself and that never look at a cookie."""
 
 PROVEN = {
+    ("POST", "/api/v1/transactions/export"),
+    ("POST", "/transactions/export"),
     ("DELETE", "/api/v1/connections/{item_id}"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),
