@@ -23,6 +23,8 @@ from app.features.connections import providers, webhooks
 from app.features.dashboard import pages as dashboard_pages
 from app.features.history import api as history_api
 from app.features.history import pages as history_pages
+from app.features.households import api as households_api
+from app.features.households import pages as households_pages
 from app.features.imports import api as imports_api
 from app.features.imports import pages as imports_pages
 from app.features.live import pages as live_pages
@@ -50,6 +52,8 @@ ROUTERS = [
     users_pages.router,
     two_step_pages.router,
     confirm_pages.router,
+    households_api.router,
+    households_pages.router,
     dashboard_pages.router,
     accounts_api.router,
     accounts_pages.router,

@@ -13,6 +13,7 @@ from reference_pages import REFERENCE, ROOT, cell, give_settings, write_pages
 PAGE = REFERENCE / "api.md"
 TITLES = {
     "auth": "People and tokens",
+    "households": "Households",
     "accounts": "Accounts",
     "transactions": "Transactions",
     "connections": "Connections",

@@ -18,11 +18,13 @@ ESCAPE = re.compile(r"# rule: \w+")
 
 # Who may read the environment: the settings, and what prepares it for the processes it starts.
 ENVIRONMENT = ("app/core/config.py", "app/core/embedded/", "app/cli/", "app/simulator/settings.py")
-# Who may see all households: signing in, webhooks, the schedule, and the operator with proofs.
+# Who may see all households: signing in and joining one, webhooks, the schedule, and the operator
+# with proofs.
 CROSS_HOUSEHOLD = (
     "app/core/database.py",
     "app/features/audit/digests.py",
     "app/features/users/",
+    "app/features/households/",
     "app/features/connections/service/hints.py",
     "app/features/connections/service/schedule.py",
     "app/features/connections/service/statistics.py",

@@ -11,6 +11,7 @@ FOR_STRANGERS = {
     ("GET", "/docs"),
     ("GET", "/health"),
     ("GET", "/health/ready"),
+    ("GET", "/join"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/redoc"),
@@ -19,6 +20,8 @@ FOR_STRANGERS = {
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/register"),
+    ("POST", "/api/v1/invitations/register"),
+    ("POST", "/join/register"),
     ("POST", "/register"),
     ("POST", "/sign-in"),
     ("POST", "/sign-in/code"),
@@ -38,12 +41,19 @@ PROVEN = {
     ("POST", "/api/v1/transactions/export"),
     ("POST", "/transactions/export"),
     ("DELETE", "/api/v1/connections/{item_id}"),
+    ("POST", "/api/v1/invitations"),
+    ("POST", "/api/v1/members/{user_id}/transfer"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),
     ("POST", "/connections/link"),
     ("POST", "/connections/{item_id}/unlink"),
+    ("POST", "/household/invitations"),
+    ("POST", "/household/members/{user_id}/role"),
+    ("POST", "/household/members/{user_id}/transfer"),
+    ("PUT", "/api/v1/members/{user_id}"),
 }
-"""Routes that want a recent sign-in (A8): export, deletion, banks, factors, tokens."""
+"""Routes that want a recent sign-in (A8): export, deletion, banks, factors, tokens, who
+belongs to the household."""
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 """An id that nothing has."""

@@ -24,6 +24,7 @@ _COMMANDS = {
         "Restore a backup into an empty database, or check that it can be.",
     ),
     "user": ("app.cli.user", "Create users and set passwords."),
+    "household": ("app.cli.household", "List people's households, and change roles there."),
 }
 
 

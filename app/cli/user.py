@@ -30,7 +30,7 @@ def command() -> None:
 @_password
 def create(email: str, name: str, password: str) -> None:
     """Create a user with a household of their own, also where registration is closed."""
-    with _refusals_as_messages():
+    with refusals_as_messages():
         profile = operator.create_user(email, password, name)
     click.echo(f"{profile.email} may sign in.")
 
@@ -40,7 +40,7 @@ def create(email: str, name: str, password: str) -> None:
 @_password
 def set_password(email: str, password: str) -> None:
     """Set the password of a user who forgot it; ends all their sessions."""
-    with _refusals_as_messages():
+    with refusals_as_messages():
         ended = operator.set_password(email, password)
     click.echo(f"The password of {email} is set; {ended} session(s) ended.")
 
@@ -52,13 +52,14 @@ def turn_second_factor_off(email: str) -> None:
 
     Be sure who asks: their password alone signs in from now on.
     """
-    with _refusals_as_messages():
+    with refusals_as_messages():
         operator.turn_second_factor_off(email)
     click.echo(f"{email} signs in with the password alone.")
 
 
 @contextmanager
-def _refusals_as_messages() -> Iterator[None]:
+def refusals_as_messages() -> Iterator[None]:
+    """Let a command end with the words of what refused it."""
     try:
         yield
     except AppError as error:

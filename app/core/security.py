@@ -38,7 +38,7 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105  # RFC 9068's name for access tokens
 _TOKEN_LENGTH_MAX = 2_000
 _TOKENS_KEPT = 4_096
 _PENDING_FOR = timedelta(minutes=5)
-_CLAIMS = ("exp", "iat", "sub", "aud", "iss", "jti", "sid")
+_CLAIMS = ("exp", "iat", "sub", "aud", "iss", "jti", "sid", "hid")
 _COMMON_LENGTH_MAX = 72
 """zxcvbn's cost grows with the square of the length; what is longer is not common."""
 
@@ -200,6 +200,8 @@ class AccessToken:
 
     user_id: UUID
     session_id: UUID
+    household_id: UUID
+    """The household that its session worked in when it was signed, and the only one it opens."""
 
 
 @cache
@@ -209,7 +211,7 @@ def _signing_key() -> tuple[str, bytes]:
     return hashlib.sha256(b"id of " + key).hexdigest()[:12], key
 
 
-def sign_access_token(user_id: UUID, session_id: UUID) -> str:
+def sign_access_token(user_id: UUID, session_id: UUID, household_id: UUID) -> str:
     """Return a JWT that is valid for ACCESS_TOKEN_EXPIRE_MINUTES while its session lives."""
     key_id, key = _signing_key()
     now = clock.now()
@@ -218,6 +220,7 @@ def sign_access_token(user_id: UUID, session_id: UUID) -> str:
         "aud": TOKEN_AUDIENCE,
         "sub": str(user_id),
         "sid": str(session_id),
+        "hid": str(household_id),
         "jti": str(uuid7()),
         "iat": now,
         "exp": now + timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES),
@@ -265,7 +268,8 @@ def _verified(token: str) -> tuple[AccessToken, float]:
     header, claims = decoded["header"], decoded["payload"]
     if header != {"alg": settings.ALGORITHM, "kid": key_id, "typ": TOKEN_TYPE}:
         raise ValueError("the header is not one of ours")
-    return AccessToken(UUID(claims["sub"]), UUID(claims["sid"])), float(claims["exp"])
+    ids = (UUID(claims[name]) for name in ("sub", "sid", "hid"))
+    return AccessToken(*ids), float(claims["exp"])
 
 
 def _not_valid() -> UnauthorizedError:

@@ -68,6 +68,31 @@ class Membership(Base):
     created_at: Mapped[CreatedAt]
 
 
+class Invitation(Base):
+    """An open door into a household: whoever brings its link first comes in, with this role."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        owned_by_household(),
+        CheckConstraint("role IN ('owner', 'member', 'viewer')", name="role"),
+        Index(None, "token_hash"),
+    )
+
+    household_id: Mapped[Id]
+    id: Mapped[Id]
+    token_hash: Mapped[bytes]
+    """SHA-256 of what the link carries."""
+    role: Mapped[str]
+    label: Mapped[str]
+    """Whom it is for, in the words of who invited; may be empty."""
+    invited_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+    used_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    revoked_at: Mapped[Instant | None]
+
+
 class UserSession(Base):
     """One signed-in browser or API client; ending it ends every token that names it."""
 

@@ -22,6 +22,7 @@ from app.ui.assets import MOUNT_PATH, static_assets
 from app.ui.filters import Formatting
 from app.ui.preview_accounts import account_page
 from app.ui.preview_dashboard import overview_view
+from app.ui.preview_households import household, join
 from app.ui.templating import (
     Flash,
     PageContext,
@@ -55,7 +56,7 @@ async def add_shell(request: Request, call_next: Next) -> Response:
     if request.app.state.reload and not request.url.path.startswith(MOUNT_PATH):
         static_assets.reload()
         environment.globals["ui"] = environment.get_template("_macros.html").module
-    signed_in = request.url.path not in ("/sign-in", "/register")
+    signed_in = request.url.path not in ("/sign-in", "/register", "/join")
     flashes = (
         (Flash("Your settings were saved.", "success"),) if "saved" in request.url.query else ()
     )
@@ -266,6 +267,9 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/confirm", confirm, methods=both),
             Route("/settings", settings),
             Route("/settings/two-step/{state}", two_step),
+            Route("/household", household),
+            Route("/join", join),
+            Route("/join/register", join, methods=["POST"]),
             Route("/connections", connections),
             Route("/connections/{id}", connection),
             Route("/connections/{id}/progress", linked),

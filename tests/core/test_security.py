@@ -123,7 +123,7 @@ def test_A2_no_class_of_characters_is_asked_for(password: str) -> None:
     security.check_new_password(password, ("ada@example.com", "Ada"))
 
 
-USER, SESSION = uuid7(), uuid7()
+USER, SESSION, HOUSEHOLD = uuid7(), uuid7(), uuid7()
 
 
 def claims(**changes: object) -> dict[str, object]:
@@ -133,6 +133,7 @@ def claims(**changes: object) -> dict[str, object]:
         "aud": security.TOKEN_AUDIENCE,
         "sub": str(USER),
         "sid": str(SESSION),
+        "hid": str(HOUSEHOLD),
         "jti": str(uuid7()),
         "iat": now,
         "exp": now + dt.timedelta(minutes=30),
@@ -193,6 +194,7 @@ FORGED = {
     "no iss": lambda: forge(claims(iss=...)),
     "no jti": lambda: forge(claims(jti=...)),
     "no sid": lambda: forge(claims(sid=...)),
+    "no hid": lambda: forge(claims(hid=...)),
     "wrong aud": lambda: forge(claims(aud="other")),
     "a list of audiences": lambda: forge(claims(aud=[security.TOKEN_AUDIENCE, "other"])),
     "wrong iss": lambda: forge(claims(iss="other")),
@@ -231,9 +233,9 @@ def test_S2_a_forged_access_token_is_refused(name: str) -> None:
 
 
 def test_S2_our_own_token_says_who_and_which_session(clock: Clock) -> None:
-    token = security.sign_access_token(USER, SESSION)
+    token = security.sign_access_token(USER, SESSION, HOUSEHOLD)
 
-    assert security.read_access_token(token) == security.AccessToken(USER, SESSION)
+    assert security.read_access_token(token) == security.AccessToken(USER, SESSION, HOUSEHOLD)
     assert isinstance(security.read_access_token(forge()).user_id, UUID)
     clock.shift(settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60 - 5)
     assert security.read_access_token(token).session_id == SESSION

@@ -13,6 +13,7 @@ from app.features.imports.service import upload
 from app.features.journal import service as journal
 from app.features.vault import service as vault
 from app.models import Account, Item, LinkSession, MatchSuggestion, SourceAccount, Transaction
+from tests.factories import people
 
 _numbers = count(1)
 
@@ -29,6 +30,8 @@ class Owned:
     change_set_id: UUID
     import_id: UUID
     match_id: UUID
+    invitation_id: UUID
+    user_id: UUID
 
 
 def item(household_id: UUID, *, institution: str = "First Platypus Bank") -> UUID:
@@ -133,6 +136,8 @@ def everything(household_id: UUID, user_id: UUID, *, description: str = "COFFEE 
         change_set_id=change_set_id,
         import_id=bank_file(household_id, user_id, description=description),
         match_id=match(household_id, account_id, description=description),
+        invitation_id=people.invitation(household_id, user_id).invitation_id,
+        user_id=user_id,
     )
 
 

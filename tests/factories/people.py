@@ -8,6 +8,9 @@ from uuid import UUID
 from sqlalchemy import insert, update
 
 from app.core import database, security
+from app.features.audit.service import Actor
+from app.features.households.service import invitations
+from app.features.households.service.invitations import Invited
 from app.features.users import service, sessions
 from app.features.users.sessions import Client, SignedInBrowser, TokenPair
 from app.models import Membership, UserSession
@@ -47,6 +50,12 @@ def member(of: Person, name: str = "Ben", role: str = "member") -> Person:
             insert(Membership).values(household_id=of.household_id, user_id=made.user_id, role=role)
         )
     return Person(made.user_id, of.household_id, made.email, made.name)
+
+
+def invitation(household_id: UUID, owner_id: UUID, role: str = "member") -> Invited:
+    """Let an owner invite somebody."""
+    with database.system_transaction() as session:
+        return invitations.invite(session, household_id, role, "", actor=Actor(owner_id))
 
 
 def browser_session(who: Person) -> SignedInBrowser:

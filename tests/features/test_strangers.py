@@ -20,6 +20,7 @@ from tests.routes import NOBODY, Route, every_route
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "/api/v1/transactions/{transaction_id}"): {"json": {"note": "taken over"}},
     ("PUT", "/api/v1/imports/{import_id}/layout"): {"json": {"currency": "EUR"}},
+    ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
 }
 """What a route needs to get past the shape of its body."""
 

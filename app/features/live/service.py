@@ -62,7 +62,7 @@ async def stream(
             yield f"retry: {pace.retry_milliseconds}\nid: 1\n\n"
             if is_again:
                 yield _told([events.BACK])
-            async for text in _told_in_turn(listener, session_id, pace):
+            async for text in _told_in_turn(listener, household_id, session_id, pace):
                 yield text
     finally:
         _open[user_id] -= 1
@@ -71,7 +71,7 @@ async def stream(
 
 
 async def _told_in_turn(
-    listener: events.Listener, session_id: UUID, pace: Pace
+    listener: events.Listener, household_id: UUID, session_id: UUID, pace: Pace
 ) -> AsyncIterator[str]:
     now = time.monotonic()
     ends_at, beats_at = now + pace.lifetime_seconds, now + pace.beat_seconds
@@ -87,7 +87,7 @@ async def _told_in_turn(
             yield _told(arrived)
         now = time.monotonic()
         if now >= beats_at:
-            if not await run_in_threadpool(sessions.is_live, session_id):
+            if not await run_in_threadpool(sessions.is_live, session_id, household_id):
                 return
             beats_at = now + pace.beat_seconds
             yield ": still here\n\n"

@@ -81,6 +81,11 @@ async def find_current_user(request: Request) -> SignedIn | None:
             row = await run_in_threadpool(sessions.find_by_id, claims.session_id)
         if row is None or row.user_id != claims.user_id:
             raise UnauthorizedError("This session has ended. Sign in again.", code="session_ended")
+        if row.household_id != claims.household_id:
+            raise UnauthorizedError(
+                "This token is for the household that its session has left. Refresh it.",
+                code="household_changed",
+            )
     elif cookie is not None:
         row = cache.find(security.hash_token(cookie))
         if row is None:

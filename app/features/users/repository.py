@@ -102,6 +102,22 @@ def find_first_household(session: Session, user_id: UUID) -> UUID | None:
     )
 
 
+def find_last_household(session: Session, user_id: UUID) -> UUID | None:
+    """Return the household in which the user worked last; at first, the one joined first."""
+    worked_at = (
+        select(func.max(UserSession.seen_at))
+        .where(UserSession.user_id == user_id, UserSession.household_id == Membership.household_id)
+        .correlate(Membership)
+        .scalar_subquery()
+    )
+    return session.scalar(
+        select(Membership.household_id)
+        .where(Membership.user_id == user_id)
+        .order_by(worked_at.desc().nulls_last(), Membership.created_at, Membership.household_id)
+        .limit(1)
+    )
+
+
 def get_household(session: Session, household_id: UUID) -> Household:
     """Return a household that exists."""
     return session.scalars(select(Household).where(Household.id == household_id)).one()
@@ -210,6 +226,13 @@ def touch_session(session: Session, session_id: UUID, now: dt.datetime) -> None:
     session.execute(update(UserSession).where(UserSession.id == session_id).values(seen_at=now))
 
 
+def move_session(session: Session, session_id: UUID, household_id: UUID) -> None:
+    """Let a session work in another household."""
+    session.execute(
+        update(UserSession).where(UserSession.id == session_id).values(household_id=household_id)
+    )
+
+
 def list_live_sessions(
     session: Session, user_id: UUID, *, now: dt.datetime, limit: int
 ) -> Sequence[UserSession]:
@@ -232,6 +255,7 @@ def end_sessions(
     *,
     now: dt.datetime,
     user_id: UUID | None = None,
+    household_id: UUID | None = None,
     only: UUID | None = None,
     all_but: UUID | None = None,
 ) -> Sequence[UUID]:
@@ -239,6 +263,8 @@ def end_sessions(
     statement = update(UserSession).where(UserSession.ended_at.is_(None)).values(ended_at=now)
     if user_id is not None:
         statement = statement.where(UserSession.user_id == user_id)
+    if household_id is not None:
+        statement = statement.where(UserSession.household_id == household_id)
     if only is not None:
         statement = statement.where(UserSession.id == only)
     if all_but is not None:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -49,6 +49,15 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPerson:
+    """Somebody whose address, password and name will do."""
+
+    email: str
+    password_hash: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileChanges:
     """What the profile form says."""
 
@@ -89,17 +98,43 @@ def register(email: str, password: str, name: str, *, address: str | None = None
             "This server does not take new accounts. Ask its operator for one.",
             code="registration_closed",
         )
+    new = check_new_person(email, password, name, address=address)
+    with database.system_transaction() as session:
+        profile = create_user(session, **asdict(new))
+        actor = Actor(profile.user_id, None, address)
+        audit.record(session, profile.household_id, "user.registered", actor=actor)
+    return profile
+
+
+def ensure_household(session: Session, user_id: UUID) -> UUID:
+    """Return a household of a person: the one they worked in last, or a new one of their own.
+
+    For a session that crosses households, after a membership ended.
+    """
+    household_id = repository.find_last_household(session, user_id)
+    if household_id is not None:
+        return household_id
+    user = repository.find_user(session, user_id)
+    assert user is not None  # memberships end with their person
+    return create_household(session, user_id, user.name)
+
+
+def check_new_person(
+    email: str, password: str, name: str, *, address: str | None = None
+) -> NewPerson:
+    """Return a person as they are stored; opens its own transaction to count the attempt.
+
+    Raises:
+        RateLimitedError: Too many registrations from this network address.
+        InvalidInputError: The address, the name or the password will not do.
+        UnavailableError: Too many passwords are being hashed right now.
+    """
     email, name = check_email(email), check_name(name or email.partition("@")[0])
     security.check_new_password(password, (email, name))
     if address is not None:
         with database.system_transaction() as session:
             take_attempt(session, REGISTER_BY_ADDRESS, address)
-    password_hash = security.hash_password(password)
-    with database.system_transaction() as session:
-        profile = create_user(session, email=email, password_hash=password_hash, name=name)
-        actor = Actor(profile.user_id, None, address)
-        audit.record(session, profile.household_id, "user.registered", actor=actor)
-    return profile
+    return NewPerson(email, security.hash_password(password), name)
 
 
 def create_user(session: Session, *, email: str, password_hash: str, name: str) -> Profile:
@@ -108,7 +143,18 @@ def create_user(session: Session, *, email: str, password_hash: str, name: str) 
     Raises:
         ConflictError: The address has an account.
     """
-    user_id, household_id = uuid7(), uuid7()
+    user_id = create_person(session, email=email, password_hash=password_hash, name=name)
+    household_id = create_household(session, user_id, name)
+    return Profile(user_id=user_id, email=email, name=name, household_id=household_id)
+
+
+def create_person(session: Session, *, email: str, password_hash: str, name: str) -> UUID:
+    """Store a person, who has to get a household in the same transaction.
+
+    Raises:
+        ConflictError: The address has an account.
+    """
+    user_id = uuid7()
     values = {
         "id": user_id,
         "email": email,
@@ -122,10 +168,16 @@ def create_user(session: Session, *, email: str, password_hash: str, name: str) 
             code="email_taken",
             field="email",
         )
-    repository.insert_household(session, household_id, f"Household of {name}", user_id)
+    return user_id
+
+
+def create_household(session: Session, owner_id: UUID, owner_name: str) -> UUID:
+    """Store a household of one person, with its key and its categories; crosses households."""
+    household_id = uuid7()
+    repository.insert_household(session, household_id, f"Household of {owner_name}", owner_id)
     vault.create_key(session, household_id)
     categories.seed(session, household_id)
-    return Profile(user_id=user_id, email=email, name=name, household_id=household_id)
+    return household_id
 
 
 def change_password(user_id: UUID, current: str, new: str, *, actor: Actor) -> None:

@@ -68,6 +68,14 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    user_id: UUID
+    household_id: UUID
+    session_id: UUID
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ListedSession:
     """One session as its owner sees it."""
 
@@ -139,7 +147,7 @@ def sign_in_api(email: str, password: str, client: Client, code: str = "") -> To
 def open_browser_session(session: Session, user_id: UUID, client: Client) -> SignedInBrowser:
     """Open a session for a person whose identity was proven."""
     cookie = security.new_token()
-    session_id, expires_at = _insert(
+    opened = _insert(
         session,
         user_id,
         client,
@@ -147,15 +155,13 @@ def open_browser_session(session: Session, user_id: UUID, client: Client) -> Sig
         days=settings.SESSION_DAYS_MAX,
         token_hash=security.hash_token(cookie),
     )
-    return SignedInBrowser(cookie, session_id, expires_at)
+    return SignedInBrowser(cookie, opened.session_id, opened.expires_at)
 
 
 def open_api_session(session: Session, user_id: UUID, client: Client) -> TokenPair:
     """Open a session for a program that acts for a person whose identity was proven."""
-    session_id, expires_at = _insert(
-        session, user_id, client, kind=API, days=settings.REFRESH_TOKEN_EXPIRE_DAYS
-    )
-    return _new_pair(session, user_id, session_id, expires_at)
+    days = settings.REFRESH_TOKEN_EXPIRE_DAYS
+    return _new_pair(session, _insert(session, user_id, client, kind=API, days=days))
 
 
 def renew_browser(session: Session, actor: Actor, client: Client) -> SignedInBrowser:
@@ -172,7 +178,7 @@ def renew_browser(session: Session, actor: Actor, client: Client) -> SignedInBro
 def renew_api(session: Session, actor: Actor, client: Client) -> TokenPair:
     """Go on under other tokens; otherwise as `renew_browser`."""
     row = _replace(session, actor, client, token_hash=None)
-    return _new_pair(session, row.user_id, row.id, row.expires_at)
+    return _new_pair(session, _Opened(row.user_id, row.household_id, row.id, row.expires_at))
 
 
 def refresh(refresh_token: str, client: Client) -> TokenPair:
@@ -189,7 +195,7 @@ def refresh(refresh_token: str, client: Client) -> TokenPair:
         session_id = repository.use_refresh_token(session, token_hash, now)
         row = _find(session, session_id=session_id) if session_id is not None else None
         if row is not None:
-            return _new_pair(session, row.user_id, row.session_id, row.expires_at)
+            return _new_pair(session, row)
         if session_id is None:
             _end_if_reused(session, token_hash, client)
     # Raised after the commit: the end of a stolen session has to stand.
@@ -209,10 +215,26 @@ def find_by_id(session_id: UUID) -> SessionRow | None:
     return _find_cached(session_id, lambda session: _find(session, session_id=session_id))
 
 
-def is_live(session_id: UUID) -> bool:
-    """Tell whether a session has neither ended nor expired; asking does not count as using it."""
+def is_live(session_id: UUID, household_id: UUID) -> bool:
+    """Tell whether a session lives and works in this household; asking is not using it."""
     with database.system_transaction() as session:
-        return _find(session, session_id=session_id) is not None
+        row = _find(session, session_id=session_id)
+    return row is not None and row.household_id == household_id
+
+
+def move(session: Session, session_id: UUID, household_id: UUID) -> None:
+    """Let a session work in another household of its person; crosses households."""
+    repository.move_session(session, session_id, household_id)
+    _forget_after(session, [session_id])
+
+
+def leave(session: Session, user_id: UUID, household_id: UUID, *, but: UUID | None = None) -> int:
+    """End a person's sessions in a household, all or all but one; return how many ended."""
+    ended = repository.end_sessions(
+        session, now=clock.now(), user_id=user_id, household_id=household_id, all_but=but
+    )
+    _forget_after(session, ended)
+    return len(ended)
 
 
 def sign_out(session: Session, household_id: UUID, actor: Actor) -> None:
@@ -338,9 +360,9 @@ def _insert(
     kind: str,
     days: int,
     token_hash: bytes | None = None,
-) -> tuple[UUID, dt.datetime]:
+) -> _Opened:
     now, session_id = clock.now(), uuid7()
-    household_id = repository.find_first_household(session, user_id)
+    household_id = repository.find_last_household(session, user_id)
     if household_id is None:
         raise UnauthorizedError(_WRONG, code="wrong_credentials")
     expires_at = now + timedelta(days=days)
@@ -362,7 +384,7 @@ def _insert(
     actor = Actor(user_id, session_id, client.address)
     audit.record(session, household_id, "user.signed_in", actor=actor, details={"kind": kind})
     after_commit(session, metrics.sign_ins.labels("ok").inc)
-    return session_id, expires_at
+    return _Opened(user_id, household_id, session_id, expires_at)
 
 
 def _replace(
@@ -388,13 +410,12 @@ def _place(client: Client) -> dict[str, object]:
     return {"address": client.address, "user_agent": user_agent}
 
 
-def _new_pair(
-    session: Session, user_id: UUID, session_id: UUID, expires_at: dt.datetime
-) -> TokenPair:
+def _new_pair(session: Session, of: _Opened | SessionRow) -> TokenPair:
     token = security.new_token()
-    repository.insert_refresh_token(session, security.hash_token(token), session_id, expires_at)
+    token_hash = security.hash_token(token)
+    repository.insert_refresh_token(session, token_hash, of.session_id, of.expires_at)
     return TokenPair(
-        access_token=security.sign_access_token(user_id, session_id),
+        access_token=security.sign_access_token(of.user_id, of.session_id, of.household_id),
         refresh_token=token,
         expires_in_seconds=settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60,
     )

@@ -97,7 +97,7 @@ def test_trap_14_a_code_without_the_password_leads_back_to_the_start(
 def test_trap_14_an_access_token_does_not_stand_for_the_password(
     ada: SignedInBrowser, phone: Phone, clock: Clock
 ) -> None:
-    access_token = security.sign_access_token(ada.user_id, ada.session_id)
+    access_token = security.sign_access_token(ada.user_id, ada.session_id, ada.household_id)
 
     with pytest.raises(AppError) as raised:
         sessions.finish_browser(access_token, phone.next_code(clock), HERE)

@@ -1,0 +1,1 @@
+"""Use cases of households: members and their roles, invitations, switching."""
