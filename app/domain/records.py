@@ -28,6 +28,13 @@ class BalanceRecord:
     as_of: dt.datetime | dt.date | None = None
     """When the institution says it was true; None is "as reported now"."""
 
+    @property
+    def day(self) -> dt.date | None:
+        """Return the day of `as_of`, in UTC."""
+        if not isinstance(self.as_of, dt.datetime):
+            return self.as_of
+        return self.as_of.astimezone(dt.UTC).date() if self.as_of.tzinfo else self.as_of.date()
+
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:

@@ -12,6 +12,9 @@ from app.features.changes import repository
 MOVED = "moved"
 """In the counts of a merge of two accounts: `source_accounts`, which moved `from` one `to` the
 other."""
+REPEATED = "repeated"
+"""In the counts of a sync or an import: how many words of its source wrote nothing, as the ledger
+said so already. Of a change set that did not count them there may be any number."""
 
 
 def open_change_set(

@@ -108,7 +108,7 @@ def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
 
 
 def _set(row: SetRow, words: str) -> dict[str, object]:
-    hidden = (around.BALANCES, changes.MOVED)
+    hidden = (around.BALANCES, changes.MOVED, changes.REPEATED)
     counts = {name: count for name, count in row.counts.items() if name not in hidden}
     return {
         "id": row.id,

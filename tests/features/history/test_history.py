@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from app.core.database import engine
 from app.features.connections.service.sync import sync_item
 from app.features.history.service import undo as undoing
 from app.models import ChangeSet, Transaction
@@ -277,6 +278,23 @@ def test_a_later_file_keeps_its_balance_when_the_earlier_one_is_undone(
 ) -> None:
     first = bring_and_book(ada, ofx())
     bring_and_book(ada, ofx(MARCH[:2]))
+
+    undoing.undo_import(ada.household_id, ada.user_id, first.id)
+
+    assert balances(ada) == [Decimal(1671)]
+    assert len(ledger(ada)) == 2
+
+
+def test_an_import_is_undone_without_reading_other_files(ada: SignedInBrowser) -> None:
+    """They take as long as they are large, and there may be many."""
+    first = bring_and_book(ada, ofx())
+    second = bring_and_book(ada, ofx(MARCH[:2]))
+    with engine.begin() as owner:
+        lose = text(
+            "UPDATE journal_pages SET payload = '' WHERE id ="
+            " (SELECT journal_page_id FROM imports WHERE id = :id)"
+        )
+        owner.execute(lose, {"id": second.id})
 
     undoing.undo_import(ada.household_id, ada.user_id, first.id)
 

@@ -17,6 +17,7 @@ from app.core.ids import uuid7
 from app.domain.records import join_pages
 from app.features.connections.service import sync
 from app.features.history.service import undo as undoing
+from app.features.imports.service import decision
 from app.features.imports.service.book import book
 from app.features.imports.service.upload import preview
 from app.features.transactions import edits
@@ -102,6 +103,8 @@ class World:
         data = ofx(rows, balance=f"{balance}.00") + b"\n" * self.files
         import_id = preview(self.household_id, self.user_id, "march.ofx", data)
         book(self.household_id, self.user_id, import_id)
+        if self.files % 3 == 0:
+            self._forget_notes(import_id)
         [(account,)] = query(
             self.household_id, "SELECT account_source_id FROM source_accounts WHERE source = 'ofx'"
         )
@@ -199,6 +202,19 @@ class World:
             if each.balance.current is not None
         }
         return join_pages(found), stated
+
+    def _forget_notes(self, import_id: UUID) -> None:
+        """Let a file be one that was booked before we noted what it repeats and states."""
+        with household_transaction(self.household_id) as session:
+            booked = decision.read(session, self.household_id, import_id)
+            for account in booked.accounts:
+                account.repeated = account.stated = None
+            decision.write(session, self.household_id, import_id, booked)
+        query(
+            self.household_id,
+            "UPDATE change_sets SET counts = counts - 'repeated' WHERE sync_run_id = :run",
+            run=import_id,
+        )
 
     def _names(self) -> dict[tuple[str, str], tuple[UUID, UUID]]:
         """Return, by account and name at the source, each row and what brought it."""

@@ -209,9 +209,12 @@ def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> A
                 journal_page_id=journaled.id,
             )
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
-    changes.count(session, turn.household_id, change_set_id, counts)
     touched = {key.account_id for key in keys.values()}
     tieout.after_booking(session, turn.household_id, touched, has_changes=any(counts.values()))
+    if sweep is None:  # which withdraws hidden rows too, and knows rows again
+        words = len(joined.upserts) + len(joined.removed)
+        counts[changes.REPEATED] = words - sum(counts.values())
+    changes.count(session, turn.household_id, change_set_id, counts)
     return applied
 
 

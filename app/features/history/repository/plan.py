@@ -98,6 +98,8 @@ sets AS (
 )
 """
 
+# Tables whose statistics a large import has outrun are looked up row by row (OFFSET 0 keeps the
+# planner from making a join of it): what is touched is few beside what is there.
 _TOUCHED = f"""
 WITH {_SETS}, touched AS MATERIALIZED (
     SELECT transaction_id AS id FROM field_changes
@@ -107,18 +109,22 @@ WITH {_SETS}, touched AS MATERIALIZED (
     WHERE household_id = %(household_id)s AND change_set_id = %(target)s
     UNION
     SELECT unnest(%(spoken)s::uuid[])
+), rows AS MATERIALIZED (
+    SELECT row.* FROM touched CROSS JOIN LATERAL (
+        SELECT id, source_account_id, source_id, change_set_id FROM transactions
+        WHERE household_id = %(household_id)s AND id = touched.id OFFSET 0
+    ) AS row
 ), writers AS (
-    SELECT row.id, sets.sequence, sets.in_force
-    FROM touched JOIN transactions AS row ON row.household_id = %(household_id)s
-         AND row.id = touched.id
-    JOIN sets ON sets.id = row.change_set_id
+    SELECT rows.id, sets.sequence, sets.in_force
+    FROM rows JOIN sets ON sets.id = rows.change_set_id
     UNION
-    SELECT change.transaction_id, sets.sequence,
-           sets.in_force AND sets.kind = ANY(%(speaking)s)
-    FROM touched JOIN field_changes AS change ON change.household_id = %(household_id)s
-         AND change.transaction_id = touched.id
+    SELECT rows.id, sets.sequence, sets.in_force AND sets.kind = ANY(%(speaking)s)
+    FROM rows CROSS JOIN LATERAL (
+        SELECT change_set_id FROM field_changes
+        WHERE household_id = %(household_id)s AND transaction_id = rows.id
+          AND field = ANY(%(word_fields)s) OFFSET 0
+    ) AS change
     JOIN sets ON sets.id = change.change_set_id
-    WHERE change.field = ANY(%(word_fields)s)
 ), held AS (
     SELECT id, holder,
            min(sequence) FILTER (WHERE NOT in_force AND sequence > coalesce(holder, 0)) AS since
@@ -127,8 +133,8 @@ WITH {_SETS}, touched AS MATERIALIZED (
           FROM writers) AS each
     GROUP BY id, holder
 )
-SELECT row.id, row.source_account_id, row.source_id, held.holder, held.since
-FROM held JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = held.id
+SELECT rows.id, rows.source_account_id, rows.source_id, held.holder, held.since
+FROM held JOIN rows USING (id)
 """
 
 _NAMED = """
@@ -151,6 +157,7 @@ WHERE set.household_id = %(household_id)s
             AND undo.target_id = set.id)
     OR NOT %(ever_undone)s AND sets.in_force)
   AND set.kind IN ('sync', 'import') AND set.sync_run_id IS NOT NULL
+  AND (%(ever_undone)s OR coalesce((set.counts->>'repeated')::bigint, 1) > 0)
   AND set.sequence > %(after)s AND set.id IS DISTINCT FROM %(but)s
   AND (EXISTS (SELECT FROM sync_runs AS run JOIN source_accounts AS account
                ON account.household_id = run.household_id AND account.item_id = run.item_id
@@ -169,12 +176,19 @@ WITH spoken AS MATERIALIZED (
     SELECT * FROM unnest(%(source_account_ids)s::uuid[], %(source_ids)s::text[])
         AS spoken (source_account_id, source_id)
 )
-SELECT row.id FROM transactions AS row JOIN spoken USING (source_account_id, source_id)
-WHERE row.household_id = %(household_id)s
+SELECT row.id FROM spoken CROSS JOIN LATERAL (
+    SELECT id FROM transactions
+    WHERE household_id = %(household_id)s AND source_account_id = spoken.source_account_id
+      AND source_id = spoken.source_id OFFSET 0
+) AS row
 UNION
-SELECT change.transaction_id FROM field_changes AS change
-JOIN spoken ON spoken.source_id IN (change.before, change.after)
-WHERE change.household_id = %(household_id)s AND change.field = 'source_id'
+SELECT change.id FROM (
+    SELECT transaction_id AS id, before AS source_id FROM field_changes
+    WHERE household_id = %(household_id)s AND field = 'source_id'
+    UNION ALL
+    SELECT transaction_id, after FROM field_changes
+    WHERE household_id = %(household_id)s AND field = 'source_id'
+) AS change JOIN spoken USING (source_id)
 """
 
 _CREATE = """
@@ -188,14 +202,19 @@ JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = pla
 CROSS JOIN LATERAL jsonb_populate_record(row, planned.doc) AS after
 """
 _STAGE = f"""
-WITH {_SETS}, changes AS MATERIALIZED (
-    SELECT change.transaction_id AS id, change.field, change.before, sets.sequence, sets.kind,
-           sets.in_force, change.change_set_id
-    FROM field_changes AS change JOIN sets ON sets.id = change.change_set_id
-    WHERE change.household_id = %(household_id)s
-      AND change.transaction_id = ANY(%(ids)s::uuid[] || ARRAY(
-          SELECT transaction_id FROM field_changes
-          WHERE household_id = %(household_id)s AND change_set_id = %(target)s))
+WITH {_SETS}, touched AS MATERIALIZED (
+    SELECT unnest(%(ids)s::uuid[]) AS id
+    UNION
+    SELECT transaction_id FROM field_changes
+    WHERE household_id = %(household_id)s AND change_set_id = %(target)s
+), changes AS MATERIALIZED (
+    SELECT touched.id, change.field, change.before, sets.sequence, sets.kind, sets.in_force,
+           change.change_set_id
+    FROM touched CROSS JOIN LATERAL (
+        SELECT field, before, change_set_id FROM field_changes
+        WHERE household_id = %(household_id)s AND transaction_id = touched.id OFFSET 0
+    ) AS change
+    JOIN sets ON sets.id = change.change_set_id
 ), held AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(holders)s::bigint[], %(page_ids)s::uuid[])
         AS held (id, holder, page_id)
@@ -258,9 +277,13 @@ GROUP BY row.currency ORDER BY count(*) DESC, row.currency
 """
 
 _SAMPLE = f"""
-SELECT to_jsonb(row) AS before, to_jsonb(row) || planned.doc AS after
-FROM {_AFTER}
-ORDER BY row.date DESC, row.id DESC LIMIT %(limit)s
+SELECT to_jsonb(row) AS before, to_jsonb(row) || newest.doc AS after
+FROM (
+    SELECT row.id, planned.doc FROM {_AFTER}
+    ORDER BY row.date DESC, row.id DESC LIMIT %(limit)s
+) AS newest
+JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = newest.id
+ORDER BY row.date DESC, row.id DESC
 """
 
 # Rows that get another name are few, which the planner cannot know: they are looked at first.
@@ -296,12 +319,13 @@ WHERE held.holder > %(sequence)s LIMIT 1
 # A duplicate names a row that is none itself.
 _PAIRED = """
 WITH settled AS (
-    SELECT row.id, planned.id IS NOT NULL AS is_planned,
-           CASE WHEN planned.doc ? 'duplicate_of_id' THEN (planned.doc->>'duplicate_of_id')::uuid
-                ELSE row.duplicate_of_id END AS duplicate_of_id
+    SELECT id, true AS is_planned, (doc->>'duplicate_of_id')::uuid AS duplicate_of_id
+    FROM planned_rows WHERE doc ? 'duplicate_of_id'
+    UNION ALL
+    SELECT row.id, planned.id IS NOT NULL, row.duplicate_of_id
     FROM transactions AS row LEFT JOIN planned_rows AS planned USING (id)
-    WHERE row.household_id = %(household_id)s
-      AND (row.duplicate_of_id IS NOT NULL OR planned.doc ? 'duplicate_of_id')
+    WHERE row.household_id = %(household_id)s AND row.duplicate_of_id IS NOT NULL
+      AND (planned.doc ? 'duplicate_of_id') IS NOT TRUE
 )
 SELECT set.id AS change_set_id, one.id AS transaction_id
 FROM settled AS one
@@ -363,8 +387,8 @@ def speakers(
 ) -> list[Speaker]:
     """Return who may have spoken of some accounts, the latest first.
 
-    Of those in force, were `target` in force or not; with `ever_undone` of those that were undone
-    at some time, in force again or not.
+    Of those in force, were `target` in force or not, that repeated anything; with `ever_undone` of
+    those that were undone at some time, in force again or not.
     """
     parameters = {
         "source_account_ids": list(source_account_ids),
@@ -403,6 +427,8 @@ def stage(
 def write(session: Session, household_id: UUID) -> int:
     """Write what is planned; return how many rows that were."""
     with driver(session).cursor() as cursor:
+        # As when booking: each change's foreign keys are statements too.
+        cursor.execute("SET LOCAL plan_cache_mode = auto")
         cursor.execute(_WRITE.encode(), {"household_id": household_id})
         return cursor.rowcount
 

@@ -39,8 +39,15 @@ def is_moved(session: Session, household_id: UUID, target: ChangeSet) -> bool:
     """Tell whether an import that is undone had its rows in another account than they'd be now."""
     if target.kind != "import" or target.undone_by is None:
         return False
-    said = statements.read(session, household_id, target.kind, target.sync_run_id)
-    return balances.any_feeds_other(session, household_id, said.fed)
+    places = statements.places(session, household_id, target.kind, target.sync_run_id)
+    fed = [(each.source_account_id, each.account_id) for each in places]
+    return balances.any_feeds_other(session, household_id, fed)
+
+
+def read_ahead(session: Session, household_id: UUID, target: ChangeSet) -> None:
+    """Read the file that will be said again, and keep it: not under the ledger's lock."""
+    if target.kind == "import":
+        statements.read(session, household_id, target.kind, target.sync_run_id)
 
 
 def follow(
@@ -59,18 +66,20 @@ def follow(
     """
     if target.kind not in words.KINDS or target.sync_run_id is None:
         return {}
-    said = statements.read(session, household_id, target.kind, target.sync_run_id)
+    places = statements.places(session, household_id, target.kind, target.sync_run_id)
+    opened = [each.account_id for each in places if each.is_new]
     if target.kind == "import":
         state = "undone" if undo_id is None else "booked"
         imports.set_state(session, household_id, target.sync_run_id, state)
     if undo_id is None:
         journal.forget_rejected(session, household_id, target.sync_run_id)
-        accounts.hide(session, household_id, _empty(session, household_id, said.opened))
+        accounts.hide(session, household_id, _empty(session, household_id, opened))
         taken = _take_back_balances(session, household_id, target)
         return {BALANCES: taken} if taken else {}
+    said = statements.read(session, household_id, target.kind, target.sync_run_id)
     for page_id, record in said.rejected:
         journal.reject(session, household_id, page_id, [record])
-    accounts.show(session, household_id, said.opened)
+    accounts.show(session, household_id, opened)
     _state_again(session, household_id, target, undo_id, said.balances)
     return {}
 
@@ -110,7 +119,7 @@ def _said_by_others(
         for kind, run_id, stated_at in balances.neighbours(
             session, household_id, target.id, anchors
         )
-        for stated in statements.read(session, household_id, kind, run_id).balances
+        for stated in statements.read_balances(session, household_id, kind, run_id)
     }
 
 
@@ -136,7 +145,5 @@ def _meaning(anchor: BalanceAnchor) -> Meaning:
 
 
 def _meaning_of(stated: Stated, stated_at: dt.datetime) -> Meaning:
-    as_of = stated.balance.as_of or stated_at
-    if isinstance(as_of, dt.datetime):
-        as_of = as_of.astimezone(dt.UTC).date() if as_of.tzinfo else as_of.date()
-    return stated.source_account_id, as_of, stated.balance.current, stated.balance.currency
+    day = stated.balance.day or stated_at.astimezone(dt.UTC).date()
+    return stated.source_account_id, day, stated.balance.current, stated.balance.currency

@@ -12,17 +12,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.core.errors import ConflictError
+from app.features.changes import service as changes
 from app.features.history.repository import plan
 from app.features.history.repository.plan import Held, Speaker, Touched
 from app.features.proof import words
-from app.features.proof.words import Word
+from app.features.proof.words import Key
 from app.models import ChangeSet
 from app.providers.base import ProviderError
 
 DECIDING = ("edit",)
 """Kinds of change sets in which no source speaks and no row gets another name."""
-Key = tuple[UUID, str]
-"""Source account and source id."""
 
 
 def stage(session: Session, household_id: UUID, target: ChangeSet, *, in_force: bool) -> list[Held]:
@@ -73,7 +72,9 @@ def _repeated(
     """
     if target.kind not in words.KINDS:
         return []
-    said = _keys(session, household_id, target.kind, target.sync_run_id)
+    if target.counts.get(changes.REPEATED) == 0:
+        return []
+    said = words.repeats_of(session, household_id, target.kind, target.sync_run_id)
     if not said:
         return []
     accounts = {account_id for account_id, _ in said}
@@ -111,21 +112,13 @@ def _last_repeaters(
         in_force=in_force,
         after=min(since.values()),
     ):
-        said = _keys(session, household_id, speaker.kind, speaker.sync_run_id)
+        said = words.repeats_of(session, household_id, speaker.kind, speaker.sync_run_id)
         for row_id, page_id in names.rows(speaker, said):
             if row_id not in found and since[row_id] < speaker.sequence:
                 found[row_id] = Held(row_id, speaker.sequence, page_id)
         if len(found) == len(loose):
             break
     return found
-
-
-def _keys(
-    session: Session, household_id: UUID, kind: str, sync_run_id: UUID | None
-) -> dict[Key, UUID]:
-    """Return of which keys a change set's pages speak, each with the page that does so last."""
-    said: Iterator[Word] = words.words_of(session, household_id, kind, sync_run_id)
-    return {(word.source_account_id, word.source_id): word.journal_page_id for word in said}
 
 
 class _Names:

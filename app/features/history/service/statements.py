@@ -1,6 +1,5 @@
 """What a change set's pages say beside transactions: balances, and rows that cannot be booked."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,7 +11,6 @@ from app.features.connections.service import fetching
 from app.features.imports.service import book, look
 from app.features.imports.service.decision import BookedAccount
 from app.features.proof import words
-from app.importers.base import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,6 @@ class Statements:
     balances: list[Stated] = field(default_factory=list)
     rejected: list[tuple[UUID, RejectedRecord]] = field(default_factory=list)
     """With the page that has them."""
-    opened: list[UUID] = field(default_factory=list)
-    """Ledger accounts that it opened."""
-    fed: list[tuple[UUID, UUID]] = field(default_factory=list)
-    """Source accounts, and the ledger accounts that they fed then; of files."""
 
 
 def read(session: Session, household_id: UUID, kind: str, sync_run_id: UUID | None) -> Statements:
@@ -44,6 +38,35 @@ def read(session: Session, household_id: UUID, kind: str, sync_run_id: UUID | No
     if kind == "sync":
         return _of_sync(session, household_id, sync_run_id)
     return _of_import(session, household_id, sync_run_id) if kind == "import" else Statements()
+
+
+def read_balances(
+    session: Session, household_id: UUID, kind: str, sync_run_id: UUID
+) -> list[Stated]:
+    """Read the balances alone; of a file without reading it, if they were noted."""
+    if kind == "import":
+        row, booked = look.open_decision(session, household_id, sync_run_id)
+        if all(place.stated is not None for place in booked.accounts):
+            return [
+                Stated(
+                    place.source_account_id,
+                    BalanceRecord(each.currency, each.current, as_of=each.day),
+                    row.journal_page_id,
+                )
+                for place in booked.accounts
+                for each in place.stated or ()
+            ]
+    return read(session, household_id, kind, sync_run_id).balances
+
+
+def places(
+    session: Session, household_id: UUID, kind: str, sync_run_id: UUID | None
+) -> list[BookedAccount]:
+    """Return where the accounts of a file went; of what is no file, nothing."""
+    if kind != "import" or sync_run_id is None:
+        return []
+    _, booked = look.open_decision(session, household_id, sync_run_id)
+    return booked.accounts
 
 
 def _of_sync(session: Session, household_id: UUID, run_id: UUID) -> Statements:
@@ -78,20 +101,9 @@ def _of_import(session: Session, household_id: UUID, import_id: UUID) -> Stateme
     found.rejected = [(page_id, each) for each in booked.file.rejected]
     for place in booked.decision.accounts:
         own = [each for each in booked.file.statements if each.account.source_id == place.key]
-        found.fed.append((place.source_account_id, place.account_id))
         found.balances += [
             Stated(place.source_account_id, balance, page_id)
-            for balance in _of_file(own, place)
+            for balance in book.stated_balances(own, place.currency)
             if balance.current is not None
         ]
-        if place.is_new:
-            found.opened.append(place.account_id)
     return found
-
-
-def _of_file(statements: list[Statement], place: BookedAccount) -> Iterator[BalanceRecord]:
-    last = max(statements, key=lambda each: each.end or dt.date.min)
-    yield book.stated_balance(last, place.currency)
-    for statement in statements:
-        for anchor in (statement.opening, statement.closing):
-            yield book.balance_of(anchor, statement, place.currency)

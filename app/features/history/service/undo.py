@@ -159,12 +159,11 @@ def undo_import(household_id: UUID, actor_user_id: UUID, import_id: UUID) -> UUI
 
 
 def _turn(household_id: UUID, actor_user_id: UUID, change_set_id: UUID, verb: str) -> UUID:
-    # Files are read in a process of their own, and kept: not under the ledger's lock.
     with household_transaction(household_id) as session:
         target = _find(session, household_id, change_set_id)
         _check(target, verb)
-        plan.take_time(session)
-        fold.stage(session, household_id, target, in_force=verb == "redo")
+        if verb == "redo":
+            around.read_ahead(session, household_id, target)
     with household_transaction(household_id) as session:
         turned_by = changes.open_change_set(
             session, household_id, kind=verb, actor_user_id=actor_user_id, target_id=change_set_id

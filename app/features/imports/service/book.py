@@ -1,6 +1,7 @@
 """Book a file: accounts, transactions, balances and quarantine in one transaction."""
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from app.features.accounts.service import SourceAccountKey
 from app.features.changes import service as changes
 from app.features.imports import repository
 from app.features.imports.service import decision
-from app.features.imports.service.decision import BookedAccount, Decision
+from app.features.imports.service.decision import BookedAccount, Decision, StatedBalance
 from app.features.imports.service.look import OpenFile, open_file
 from app.features.imports.service.plan import (
     NEW,
@@ -181,6 +182,7 @@ def _apply(
     journal.reject(session, household_id, row.journal_page_id, file.rejected)
     decision.write(session, household_id, row.id, Decision(row.layout, booked))
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
+    counts[changes.REPEATED] = len(upserts) + len(removed) - sum(counts.values())
     changes.count(session, household_id, change_set_id, counts)
     # All: a file can take its rows along from another account.
     tieout.refresh_all(session, household_id)
@@ -265,12 +267,11 @@ def _place(
         feeds={record.source_id: account_id},
     )
     key = keys[record.source_id]
-    for statement in account.statements:
-        for anchor in (statement.opening, statement.closing):
-            balance = balance_of(anchor, statement, account.currency)
-            accounts.note_balance(
-                session, household_id, key.source_account_id, balance, row.journal_page_id
-            )
+    balances = list(stated_balances(account.statements, account.currency))
+    for balance in balances[1:]:  # the first one came with the account
+        accounts.note_balance(
+            session, household_id, key.source_account_id, balance, row.journal_page_id
+        )
     return BookedAccount(
         key=account.key,
         account_source_id=record.source_id,
@@ -284,12 +285,27 @@ def _place(
             for each in account.rows
             if each.file_id != each.record.source_id
         },
+        repeated=[each.record.source_id for each in account.rows if each.state == "known"],
+        stated=[
+            StatedBalance(each.day, each.current, each.currency)
+            for each in balances
+            if each.current is not None
+        ],
     )
 
 
 def _account_record(account: PlannedAccount) -> AccountRecord:
     record = account.statement.account
     return replace(record, balance=stated_balance(account.statement, account.currency))
+
+
+def stated_balances(statements: Sequence[Statement], currency: str) -> Iterator[BalanceRecord]:
+    """Yield what a file states of an account: its balance now, then those of each statement."""
+    last = max(statements, key=lambda each: each.end or dt.date.min)
+    yield stated_balance(last, currency)
+    for statement in statements:
+        for anchor in (statement.opening, statement.closing):
+            yield balance_of(anchor, statement, currency)
 
 
 def stated_balance(statement: Statement, currency: str) -> BalanceRecord:

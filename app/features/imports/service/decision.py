@@ -1,6 +1,8 @@
 """How a file was booked, as the journal keeps it: with the file, it makes the same rows."""
 
+import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
@@ -12,6 +14,15 @@ from app.features.journal import service as journal
 from app.features.transactions.said import DECISION
 from app.importers import identity
 from app.importers.base import UNKNOWN_CURRENCY, StatementFile
+
+
+class StatedBalance(msgspec.Struct):
+    """A balance that a file states, in the owner's sign."""
+
+    day: dt.date | None
+    """None: the day of booking."""
+    current: Decimal
+    currency: str
 
 
 class BookedAccount(msgspec.Struct):
@@ -29,6 +40,10 @@ class BookedAccount(msgspec.Struct):
     """Rows that an earlier file had as pending and this one has no more."""
     renamed: dict[str, str]
     """Rows that the ledger knows under another id than the file: theirs to ours."""
+    repeated: list[str] | None = None
+    """Rows that the ledger had as the file says them, by our ids, and perhaps some more. With
+    `stated`, what undoing another file asks of this one; None: it was booked before we noted it."""
+    stated: list[StatedBalance] | None = None
 
 
 class Decision(msgspec.Struct):

@@ -143,15 +143,24 @@ def open_booked(session: Session, household_id: UUID, import_id: UUID) -> Booked
         NotFoundError: The household has no such import.
         UnreadableFileError: The file cannot be read any more.
     """
-    row = repository.find_import(session, household_id, import_id)
-    if row is None:
-        raise NotFoundError("There is no such import.")
+    row, booked = open_decision(session, household_id, import_id)
     data = journal.read(session, household_id, row.journal_page_id).payload
-    booked = decision.read(session, household_id, import_id)
     layout = CsvLayout.from_dict(booked.layout) if booked.layout else None
     reading = files.read(row.journal_page_id, row.file_name, data, layout)
     assert reading.file is not None  # only what can be read is booked
     return BookedFile(row.journal_page_id, reading.file, booked)
+
+
+def open_decision(session: Session, household_id: UUID, import_id: UUID) -> tuple[Import, Decision]:
+    """Return an import that was booked, and how, without reading its file.
+
+    Raises:
+        NotFoundError: The household has no such import.
+    """
+    row = repository.find_import(session, household_id, import_id)
+    if row is None:
+        raise NotFoundError("There is no such import.")
+    return row, decision.read(session, household_id, import_id)
 
 
 def look(household_id: UUID, import_id: UUID) -> PreviewData:
