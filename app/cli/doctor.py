@@ -328,16 +328,16 @@ def check_disk(_settings: "Settings") -> str:
 
 def check_backups(_settings: "Settings") -> str:
     """Say how old the last backup is, and whether it was ever restored to see."""
-    found = shelf.recorded(backups_folder())
-    last, checked = _moment(found, "backup"), _moment(found, "check")
+    folder = backups_folder()
+    last, checked = shelf.recorded_at(folder, "backup"), shelf.recorded_at(folder, "check")
     if last is None:
-        raise Warned(f"none was made in {backups_folder()}", "run each day: fintech backup")
+        raise Warned(f"none was made in {folder}", "run each day: fintech backup")
     age = clock.now() - last
     if age > BACKUP_AGE_MAX:
         raise Warned(f"the last one is of {last:%Y-%m-%d %H:%M} UTC", "run: fintech backup")
     if checked is None:
         raise Warned("the last one was never restored to see", "run: fintech restore --check")
-    if not found["check"].get("is_ok"):
+    if not shelf.recorded(folder)["check"].get("is_ok"):
         raise Warned(
             f"the check of {checked:%Y-%m-%d %H:%M} UTC failed",
             "run: fintech restore --check; it says why",
@@ -348,10 +348,3 @@ def check_backups(_settings: "Settings") -> str:
         )
     hours = age.total_seconds() / 3600
     return f"the last one is {hours:.0f} hours old; checked {checked:%Y-%m-%d %H:%M} UTC"
-
-
-def _moment(found: dict[str, Any], what: str) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(found[what]["at"])
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -39,7 +39,7 @@ def command(*, file: Path | None, is_check: bool) -> None:
     url = settings.DATABASE_URL.get_secret_value()
     try:
         if is_check:
-            _check(url, file or _newest(backups_folder()))
+            _check(url, file) if file else check_newest(backups_folder())
         elif file is None:
             raise click.UsageError("Name the FILE to restore.")
         else:
@@ -52,11 +52,17 @@ def command(*, file: Path | None, is_check: bool) -> None:
         raise click.ClickException(f"PostgreSQL refused: {error}") from None
 
 
-def _newest(folder: Path) -> Path:
+def check_newest(folder: Path) -> None:
+    """Restore the newest backup aside, compare and verify it, and remember how it went.
+
+    Raises:
+        BackupError: There is none, or it cannot be restored.
+        click.ClickException: What came back is not what was kept, or is not sound.
+    """
     files = sorted(folder.glob(shelf.NAME))
     if not files:
         raise BackupError(f"There is no backup in {folder}. Make one: fintech backup")
-    return files[-1]
+    _check(settings.DATABASE_URL.get_secret_value(), files[-1])
 
 
 def _check(url: str, file: Path) -> None:

@@ -1,10 +1,12 @@
 """What an image's health check runs: is this process doing its work? Exit status 0 is yes.
 
-    health.py web | worker | beat
+    health.py web | worker | beat | backup
 
 Needs no shell and no curl, and loads as little as it can: it runs every few seconds.
 """
 
+import datetime as dt
+import json
 import os
 import sys
 import time
@@ -16,6 +18,7 @@ from socket import gethostname
 BEAT_SCHEDULE = Path("/tmp/celerybeat-schedule")  # noqa: S108 - the only place that is writable
 BEAT_SILENCE_SECONDS_MAX = 600
 """The scheduler saves its schedule every three minutes, when it has sent something."""
+BACKUP_AGE_MAX = dt.timedelta(hours=26)
 PING_SECONDS_MAX = 4.0
 
 
@@ -45,6 +48,13 @@ def beat() -> bool:
     return time.time() - last < BEAT_SILENCE_SECONDS_MAX
 
 
+def backup() -> bool:
+    """Tell whether the last backup is young enough; `fintech backup` remembers it."""
+    record = Path(os.environ["BACKUPS_FOLDER"]) / "last.json"
+    made = json.loads(record.read_text(encoding="utf-8"))["backup"]["at"]
+    return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(made) < BACKUP_AGE_MAX
+
+
 def _setting(name: str, default: str) -> str:
     """Return a setting as the program reads it: the environment, else the file it names."""
     path = os.environ.get(f"{name}_FILE")
@@ -53,12 +63,17 @@ def _setting(name: str, default: str) -> str:
     return Path(path).read_text(encoding="utf-8").strip()
 
 
-CHECKS: dict[str, Callable[[], bool]] = {"web": web, "worker": worker, "beat": beat}
+CHECKS: dict[str, Callable[[], bool]] = {
+    "web": web,
+    "worker": worker,
+    "beat": beat,
+    "backup": backup,
+}
 
 if __name__ == "__main__":
     try:
         is_well = CHECKS[sys.argv[1]]()
-    except OSError as error:
+    except (OSError, KeyError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         is_well = False
     sys.exit(not is_well)

@@ -1,9 +1,10 @@
 """Write the image's bill of materials (CycloneDX 1.5, JSON) to standard output.
 
-    sbom.py PYTHON.cdx.json
+    sbom.py PYTHON.cdx.json POSTGRESQL.txt
 
-Joins what uv exports of the locked Python packages with the client libraries of
-package-lock.json, by their hashes, and the Debian packages of the base image.
+Joins what uv exports of the locked Python packages, and of the wheel with PostgreSQL's programs,
+with the client libraries of package-lock.json, by their hashes, and the Debian packages of the
+base image.
 """
 
 import base64
@@ -43,6 +44,13 @@ def client_libraries(lock: dict[str, Any]) -> Iterator[Component]:
         }
 
 
+def programs(requirements: str) -> Iterator[Component]:
+    """Yield the wheels of which the image takes only programs; which file of them, pip chose."""
+    for name, version in re.findall(r"^([\w-]+)==([\w.]+)", requirements, re.MULTILINE):
+        purl = f"pkg:pypi/{name}@{version}"
+        yield {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+
+
 def base_packages(status: str, distribution: str) -> Iterator[Component]:
     """Yield what dpkg says is installed."""
     for paragraph in status.split("\n\n"):
@@ -55,9 +63,10 @@ def base_packages(status: str, distribution: str) -> Iterator[Component]:
             }  # fmt: skip
 
 
-def main(python_path: str) -> None:
-    """Join the three."""
+def main(python_path: str, programs_path: str) -> None:
+    """Join the four."""
     bom = json.loads(Path(python_path).read_text(encoding="utf-8"))
+    bom["components"] += programs(Path(programs_path).read_text(encoding="utf-8"))
     bom["components"] += client_libraries(json.loads(LOCK.read_text(encoding="utf-8")))
     if DPKG_STATUS.exists():
         release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', OS_RELEASE.read_text("utf-8"), re.M))
@@ -66,4 +75,4 @@ def main(python_path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -201,12 +201,16 @@ def _hear_events(person: Person, email: str) -> None:
 def operate(site: Site) -> None:
     """The operator's commands, as the founding document and the guide have them."""
     site.compose("exec", "-T", "app", "alembic", "upgrade", "head")
-    site.compose("exec", "-T", "backup", "sh", "/backup.sh", "once")
+    made = site.compose("exec", "-T", "backup", "fintech", "backup", "--keep", "14")
+    checked = site.compose("exec", "-T", "backup", "fintech", "restore", "--check")
+    expect("0 differences" in checked, f"a backup does not come back as it was: {checked}")
     site.compose(
         "exec", "-T", "app", "python", "-c",
         "from app.core.database import engine; engine.connect().exec_driver_sql('SELECT 1')",
     )  # fmt: skip
-    say("exec app alembic upgrade head; a backup made and read again")
+    say("exec app alembic upgrade head")
+    say(f"a backup: {made.splitlines()[1]}")
+    say(f"restored aside: {checked.splitlines()[-2]}")
 
 
 @dataclass

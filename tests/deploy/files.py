@@ -11,11 +11,13 @@ from app.core.config import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ("docker-compose.yml", "docker-compose.prod.yml")
-# What our processes read beside the settings: the worker's health check, the simulator, and its
-# own name for them.
-OTHER_NAMES = {"WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "POD_IP"}
-# What the images of PostgreSQL and deploy/backup.sh read.
-POSTGRES_NAMES = re.compile(r"(POSTGRES_|PG|BACKUPS_)[A-Z_]+")
+# What our processes read beside the settings: health checks, the simulator, and its own name for
+# them; the commands for backups.
+OTHER_NAMES = {
+    "WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "POD_IP", "BACKUPS_FOLDER",
+}  # fmt: skip
+# What the images of PostgreSQL read.
+POSTGRES_NAMES = re.compile(r"(POSTGRES_|PG)[A-Z_]+")
 
 
 def compose(name: str) -> dict[str, Any]:

