@@ -27,8 +27,8 @@ HEAD = """# The JSON API
 Made by `scripts/api_reference.py` from the application's OpenAPI description; do not edit. A
 running server shows the same at `/docs` and `/redoc`, and as data at `/openapi.json`.
 
-* Send `Authorization: Bearer TOKEN`, with the token from `POST /api/v1/auth/login`. Routes marked
-  *open* need none.
+* Send `Authorization: Bearer TOKEN`, with the token from `POST /api/v1/auth/login`, or an API token
+  that has the scope which the route names. Routes marked *open* need none.
 * Amounts are decimal numbers written as text, with the currency beside them. Negative is money out
   of the account, for every kind of account. What is owed is negative.
 * Instants are UTC in ISO 8601, days are `YYYY-MM-DD`, ids are UUIDs.
@@ -48,6 +48,13 @@ def describe() -> Mapping[str, Any]:
     from app.main import app  # noqa: PLC0415 - the settings are read when it is loaded
 
     return app.openapi()
+
+
+def needed(operation: Schema, method: str) -> str | None:
+    """Return the scope that an API token needs; None: the route takes none."""
+    from app.core import scopes  # noqa: PLC0415 - as above
+
+    return scopes.needed(operation, method)
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -70,6 +77,9 @@ def route(document: Mapping[str, Any], path: str, method: str, operation: Schema
     lines = [f"### `{method} {path}`", ""]
     text = operation.get("description", "").strip().partition("\n\nRaises:")[0]
     lines += [text + (" *Open.*" if is_open else ""), ""]
+    scope = needed(operation, method)
+    if not is_open:
+        lines += [f"API token: `{scope}`." if scope else "Takes no API token.", ""]
     rows = [
         (
             each["name"], each["in"], each["schema"], each.get("required", False),

@@ -38,18 +38,21 @@ NO_CSRF_TOKEN = {
 """Unsafe routes whose body proves itself and that never look at a cookie."""
 
 PROVEN = {
-    ("POST", "/api/v1/transactions/export"),
-    ("POST", "/transactions/export"),
     ("DELETE", "/api/v1/connections/{item_id}"),
+    ("GET", "/settings/tokens/new"),
+    ("POST", "/api/v1/auth/tokens"),
     ("POST", "/api/v1/invitations"),
     ("POST", "/api/v1/members/{user_id}/transfer"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),
+    ("POST", "/api/v1/transactions/export"),
     ("POST", "/connections/link"),
     ("POST", "/connections/{item_id}/unlink"),
     ("POST", "/household/invitations"),
     ("POST", "/household/members/{user_id}/role"),
     ("POST", "/household/members/{user_id}/transfer"),
+    ("POST", "/settings/tokens/new"),
+    ("POST", "/transactions/export"),
     ("PUT", "/api/v1/members/{user_id}"),
 }
 """Routes that want a recent sign-in (A8): export, deletion, banks, factors, tokens, who

@@ -19,6 +19,7 @@ from app.models.ledger import (
     Transaction,
 )
 from app.models.people import (
+    ApiToken,
     AttemptBucket,
     AuditEvent,
     AuditLink,
@@ -36,6 +37,7 @@ from app.models.people import (
 __all__ = [
     "NO_CATEGORY",
     "Account",
+    "ApiToken",
     "AttemptBucket",
     "AuditEvent",
     "AuditLink",

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, CreatedAt, Id, Instant, owned_by_household
@@ -115,6 +115,31 @@ class UserSession(Base):
     ended_at: Mapped[Instant | None]
     address: Mapped[str | None]
     user_agent: Mapped[str | None]
+
+
+class ApiToken(Base):
+    """What a program shows that acts for a person, within scopes, in one household."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    household_id: Mapped[UUID] = mapped_column(ForeignKey("households.id", ondelete="CASCADE"))
+    """The only one that it sees."""
+    name: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    """SHA-256: nobody can guess 190 random bits."""
+    hint: Mapped[str]
+    """Its last characters, for people to know it by."""
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+    """To the minute."""
+    used_from: Mapped[str | None]
+    """Network address of the last use."""
+    revoked_at: Mapped[Instant | None]
 
 
 class RefreshToken(Base):

@@ -110,6 +110,20 @@ def confirm(request: Request) -> Response:
     return render(request, page="users/confirm.html", status=422 if errors else 200, view=view)
 
 
+def tokens(request: Request) -> Response:
+    """Show the API tokens; with `made` one that was just made."""
+    view = data.tokens_view(made="made" in request.query_params)
+    return render(request, page="users/tokens.html", section="settings", view=view)
+
+
+def new_token(request: Request) -> Response:
+    """Ask what a new token may do, with an error after a POST."""
+    errors = {"scopes": "Choose from read, edit."} if request.method == "POST" else {}
+    view = data.new_token_view(errors)
+    page, status = "users/new_token.html", 422 if errors else 200
+    return render(request, page=page, section="settings", status=status, view=view)
+
+
 def two_step(request: Request) -> Response:
     """Show one state of the second factor's settings."""
     view = data.two_step_view(request.path_params["state"])
@@ -266,6 +280,8 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/sign-in/code", code, methods=both),
             Route("/confirm", confirm, methods=both),
             Route("/settings", settings),
+            Route("/settings/tokens", tokens),
+            Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),
             Route("/household", household),
             Route("/join", join),

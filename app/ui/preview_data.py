@@ -1,7 +1,7 @@
 """Invented people and money for app/ui/preview.py: the same on every run."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import groupby
 
@@ -41,7 +41,15 @@ from app.ui.views.transactions import (
     TransactionRow,
     TransactionsView,
 )
-from app.ui.views.users import QrCode, SessionRow, SettingsView, TwoStepView
+from app.ui.views.users import (
+    NewTokenView,
+    QrCode,
+    SessionRow,
+    SettingsView,
+    TokenRow,
+    TokensView,
+    TwoStepView,
+)
 
 PAGE_ROWS = 50
 ROWS_MAX = 400
@@ -378,6 +386,37 @@ def two_step_view(state: str) -> TwoStepView:
         qr=QrCode(37, "".join(f"M{x} {y}h1v1h-1z" for x, y in squares)),
         codes=tuple(f"abcd-efgh-ijkl-{number:04}" for number in range(10)),
         codes_left=9,
+    )
+
+
+def tokens_view(*, made: bool) -> TokensView:
+    """Return a page of API tokens, with one that was just made."""
+    ends = _ago(days=-90)
+    return TokensView(
+        (
+            TokenRow("1", "Spreadsheet", "4fQz", ("read",), "Winter & Sommer", ends),
+            TokenRow(
+                "2",
+                "A script with a name that is far too long for any narrow screen",
+                "x9Lm",
+                ("read", "edit", "connect", "export"),
+                "Winter & Sommer",
+                ends,
+                _ago(days=2),
+                "198.51.100.7",
+            ),
+        ),
+        token="fta_" + "7Kx9" * 8 + "4fQzAb" if made else "",
+    )
+
+
+def new_token_view(errors: Mapping[str, str]) -> NewTokenView:
+    """Return the form of a new token."""
+    return NewTokenView(
+        (("read", "See accounts, transactions, connections and history"), ("edit", "Change them")),
+        (("30", "in 30 days"), ("90", "in 90 days")),
+        chosen=("read",),
+        errors=errors,
     )
 
 

@@ -8,9 +8,12 @@ from uuid import UUID
 
 from app.core import clock, database
 from app.core.ids import uuid7
+from app.features.audit.service import Actor
 from app.features.changes import service as changes
 from app.features.imports.service import upload
 from app.features.journal import service as journal
+from app.features.users import api_tokens
+from app.features.users.api_tokens import NewToken
 from app.features.vault import service as vault
 from app.models import Account, Item, LinkSession, MatchSuggestion, SourceAccount, Transaction
 from tests.factories import people
@@ -32,6 +35,7 @@ class Owned:
     match_id: UUID
     invitation_id: UUID
     user_id: UUID
+    token_id: UUID
 
 
 def item(household_id: UUID, *, institution: str = "First Platypus Bank") -> UUID:
@@ -138,7 +142,21 @@ def everything(household_id: UUID, user_id: UUID, *, description: str = "COFFEE 
         match_id=match(household_id, account_id, description=description),
         invitation_id=people.invitation(household_id, user_id).invitation_id,
         user_id=user_id,
+        token_id=api_token(household_id, user_id).listed.id,
     )
+
+
+def api_token(household_id: UUID, user_id: UUID, *scopes: str) -> NewToken:
+    """Make an API token, which reads unless other scopes are given."""
+    with database.system_transaction() as session:
+        return api_tokens.create(
+            session,
+            household_id,
+            name="A program",
+            scopes=scopes or ("read",),
+            days=30,
+            actor=Actor(user_id),
+        )
 
 
 def match(household_id: UUID, account_id: UUID, *, description: str) -> UUID:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core import scopes
 from app.core.database import household_transaction
 from app.core.json import JsonResponse
 from app.features.connections import repository
@@ -58,7 +59,7 @@ class ExchangeOut(BaseModel):
     item_id: UUID
 
 
-@router.post("/plaid/link-token")
+@router.post("/plaid/link-token", openapi_extra=scopes.needs(scopes.CONNECT))
 def create_link_token(
     current: CurrentProvenEditor, body: LinkTokenBody | None = None
 ) -> LinkTokenOut:
@@ -78,7 +79,11 @@ def create_link_token(
     )
 
 
-@router.post("/plaid/exchange-token", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "/plaid/exchange-token",
+    status_code=status.HTTP_201_CREATED,
+    openapi_extra=scopes.needs(scopes.CONNECT),
+)
 def exchange_token(body: ExchangeBody, current: CurrentProvenEditor) -> ExchangeOut:
     """Make a connection of a public token; works once a token."""
     outcome = link.exchange_public_token(
@@ -87,7 +92,7 @@ def exchange_token(body: ExchangeBody, current: CurrentProvenEditor) -> Exchange
     return ExchangeOut(item_id=outcome.item_ids[0])
 
 
-@router.post("/plaid/sync-transactions/{item_id}")
+@router.post("/plaid/sync-transactions/{item_id}", openapi_extra=scopes.needs(scopes.EDIT))
 def sync_transactions(
     item_id: UUID,
     current: CurrentEditor,
@@ -124,7 +129,11 @@ def get_connection(item_id: UUID, session: HouseholdSession, current: CurrentUse
     return JsonResponse(overview.get_connection(session, current.household_id, item_id))
 
 
-@router.post("/connections/{item_id}/reread", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/connections/{item_id}/reread",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def read_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor) -> JsonResponse:
     """Ask for a sync that reads everything from the beginning; what is not told any more goes.
 
@@ -135,7 +144,11 @@ def read_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor)
     return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)
 
 
-@router.post("/connections/{item_id}/accept", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/connections/{item_id}/accept",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def accept_reading(
     item_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
@@ -147,7 +160,11 @@ def accept_reading(
     return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)
 
 
-@router.delete("/connections/{item_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/connections/{item_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    openapi_extra=scopes.needs(scopes.CONNECT),
+)
 def unlink(item_id: UUID, current: CurrentProvenEditor) -> None:
     """End a connection at the bank; accounts and history stay."""
     link.unlink(current.household_id, current.user_id, item_id)

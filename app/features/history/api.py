@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from app.core import scopes
 from app.core.json import JsonResponse
 from app.core.pagination import PAGE_SIZE
 from app.features.changes import service as changes
@@ -86,21 +87,21 @@ def preview_change_set(
     )
 
 
-@router.post("/history/{change_set_id}/undo")
+@router.post("/history/{change_set_id}/undo", openapi_extra=scopes.needs(scopes.EDIT))
 def undo_change_set(change_set_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Take a change set back; 409 if a later one in force needs it."""
     done = undoing.undo(current.household_id, current.user_id, change_set_id)
     return JsonResponse({"change_set_id": done, "undone": change_set_id})
 
 
-@router.post("/history/{change_set_id}/redo")
+@router.post("/history/{change_set_id}/redo", openapi_extra=scopes.needs(scopes.EDIT))
 def redo_change_set(change_set_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Put a change set in force again."""
     done = undoing.redo(current.household_id, current.user_id, change_set_id)
     return JsonResponse({"change_set_id": done, "redone": change_set_id})
 
 
-@router.post("/imports/{import_id}/undo", tags=["imports"])
+@router.post("/imports/{import_id}/undo", tags=["imports"], openapi_extra=scopes.needs(scopes.EDIT))
 def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Take back what an import added and changed; the file stays in the journal."""
     undoing.undo_import(current.household_id, current.user_id, import_id)

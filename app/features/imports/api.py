@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, File, Form, Query, UploadFile, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core import scopes
 from app.core.errors import InvalidInputError
 from app.core.json import JsonResponse
 from app.features.imports.service import book as booking
@@ -47,8 +48,13 @@ class ChoicesBody(BaseModel):
         )
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, include_in_schema=False)
-@router.post("/", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    include_in_schema=False,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
+@router.post("/", status_code=status.HTTP_201_CREATED, openapi_extra=scopes.needs(scopes.EDIT))
 def import_file(
     current: CurrentEditor,
     file: Annotated[UploadFile, File(description="OFX, QFX or CSV; at most 20 MiB.")],
@@ -98,7 +104,7 @@ def get_import(import_id: UUID, current: CurrentUser) -> JsonResponse:
     return JsonResponse(_preview(looking.look(current.household_id, import_id)))
 
 
-@router.put("/{import_id}/layout")
+@router.put("/{import_id}/layout", openapi_extra=scopes.needs(scopes.EDIT))
 def set_layout(import_id: UUID, body: ChoicesBody, current: CurrentEditor) -> JsonResponse:
     """Say how a file is read and where its rows go; return what booking it would do then."""
     return JsonResponse(
@@ -106,13 +112,15 @@ def set_layout(import_id: UUID, body: ChoicesBody, current: CurrentEditor) -> Js
     )
 
 
-@router.post("/{import_id}/book")
+@router.post("/{import_id}/book", openapi_extra=scopes.needs(scopes.EDIT))
 def book_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Add what is new in the file to the ledger; doing it twice does it once."""
     return JsonResponse(booking.book(current.household_id, current.user_id, import_id))
 
 
-@router.delete("/{import_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/{import_id}", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=scopes.needs(scopes.EDIT)
+)
 def discard_import(import_id: UUID, current: CurrentEditor) -> None:
     """Forget a file that was not booked."""
     upload.discard(current.household_id, import_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, status
 from pydantic import BaseModel
 
+from app.core import scopes
 from app.features.matching.service import questions
 from app.features.matching.service.questions import Side
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
@@ -91,14 +92,18 @@ def list_matches(session: HouseholdSession, current: CurrentUser) -> MatchesOut:
     )
 
 
-@router.post("/{match_id}/merge")
+@router.post("/{match_id}/merge", openapi_extra=scopes.needs(scopes.EDIT))
 def merge_match(match_id: UUID, session: HouseholdSession, current: CurrentEditor) -> MergedOut:
     """Let the two of a question be one; to undo the change set takes it back."""
     change_set_id = questions.merge(session, current.household_id, current.user_id, match_id)
     return MergedOut(change_set_id=change_set_id)
 
 
-@router.post("/{match_id}/reject", status_code=status.HTTP_204_NO_CONTENT)
+@router.post(
+    "/{match_id}/reject",
+    status_code=status.HTTP_204_NO_CONTENT,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def reject_match(match_id: UUID, session: HouseholdSession, current: CurrentEditor) -> None:
     """Remember that the two of a question are two."""
     questions.reject(session, current.household_id, current.user_id, match_id)

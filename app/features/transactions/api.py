@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.core import clock, database
+from app.core import clock, database, scopes
 from app.core.downloads import Download
 from app.core.errors import InvalidInputError
 from app.core.json import JsonResponse
@@ -136,7 +136,7 @@ def list_transactions(
     )
 
 
-@router.patch("/", openapi_extra=_FILTER_PARAMETERS)
+@router.patch("/", openapi_extra={**_FILTER_PARAMETERS, **scopes.needs(scopes.EDIT)})
 def edit_transactions(
     request: Request, body: BulkEditBody, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
@@ -162,7 +162,11 @@ def get_totals(request: Request, session: HouseholdSession, current: CurrentUser
     return JsonResponse({"data": [total._asdict() for total in totals]})
 
 
-@router.post("/export", openapi_extra=_FILTER_PARAMETERS, response_class=Response)
+@router.post(
+    "/export",
+    openapi_extra={**_FILTER_PARAMETERS, **scopes.needs(scopes.EXPORT)},
+    response_class=Response,
+)
 def export_transactions(
     request: Request,
     session: HouseholdSession,
@@ -221,7 +225,7 @@ def get_transaction(
     )
 
 
-@router.put("/{transaction_id}")
+@router.put("/{transaction_id}", openapi_extra=scopes.needs(scopes.EDIT))
 def edit_transaction(
     transaction_id: UUID, body: SingleEditBody, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:

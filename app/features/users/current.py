@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from app.core import clock, csrf, database, security, web
+from app.core import api_token, clock, csrf, database, scopes, security, web
 from app.core.config import settings
 from app.core.errors import ForbiddenError, RecentSignInNeededError, UnauthorizedError
 from app.features.audit.service import Actor
-from app.features.users import sessions
+from app.features.users import api_tokens, sessions
 from app.features.users.repository import SessionRow
 from app.features.users.session_cache import cache
 from app.features.users.sessions import Client
@@ -36,7 +36,7 @@ class SignedIn:
     household_id: UUID
     session_id: UUID
     kind: str
-    """Of the session: `browser` or `api`."""
+    """Of the session: `browser` or `api`; `token` for an API token, whose id stands for it."""
     proven_at: dt.datetime
     """When they last signed in, or confirmed that it is them."""
     role: str
@@ -52,6 +52,8 @@ class SignedIn:
     """For forms; empty for API clients, which need none."""
     address: str | None
     """Network address of the request."""
+    scope: str | None = None
+    """By which an API token was let in; None for sessions."""
     alerts: int = 0
     """How many connections need the user; at most a second old."""
     questions: int = 0
@@ -71,21 +73,12 @@ async def find_current_user(request: Request) -> SignedIn | None:
 
     Raises:
         UnauthorizedError: There is a bearer token and it is not valid.
+        ForbiddenError: It is an API token whose scopes do not reach this route.
     """
     token = csrf.bearer_token(request)
     cookie = csrf.session_cookie(request) if token is None else None
     if token is not None:
-        claims = security.read_access_token(token)
-        row = cache.find(claims.session_id)
-        if row is None:
-            row = await run_in_threadpool(sessions.find_by_id, claims.session_id)
-        if row is None or row.user_id != claims.user_id:
-            raise UnauthorizedError("This session has ended. Sign in again.", code="session_ended")
-        if row.household_id != claims.household_id:
-            raise UnauthorizedError(
-                "This token is for the household that its session has left. Refresh it.",
-                code="household_changed",
-            )
+        row: SessionRow | None = await _find_by_token(request, token)
     elif cookie is not None:
         row = cache.find(security.hash_token(cookie))
         if row is None:
@@ -139,7 +132,12 @@ def check_proven(current: SignedIn) -> None:
 
     Raises:
         RecentSignInNeededError: They signed in too long ago: pages lead to /confirm.
+        ForbiddenError: It is an API token that was not made for such things.
     """
+    if current.scope is not None:
+        if current.scope not in scopes.DELICATE:
+            raise scopes.not_taken()
+        return
     minutes = settings.RECENT_SIGN_IN_MINUTES
     if clock.now() - current.proven_at > dt.timedelta(minutes=minutes):
         raise RecentSignInNeededError(
@@ -215,6 +213,34 @@ def client_of(request: Request) -> Client:
 RequestClient = Annotated[Client, Depends(client_of)]
 
 
+async def _find_by_token(request: Request, token: str) -> SessionRow:
+    if api_token.is_meant(token):
+        row = cache.find(security.hash_token(token))
+        if row is None:
+            address = web.client_address(request.scope)
+            row = await run_in_threadpool(api_tokens.find, token, address)
+        return row
+    claims = security.read_access_token(token)
+    row = cache.find(claims.session_id)
+    if row is None:
+        row = await run_in_threadpool(sessions.find_by_id, claims.session_id)
+    if row is None or row.user_id != claims.user_id:
+        raise UnauthorizedError("This session has ended. Sign in again.", code="session_ended")
+    if row.household_id != claims.household_id:
+        raise UnauthorizedError(
+            "This token is for the household that its session has left. Refresh it.",
+            code="household_changed",
+        )
+    return row
+
+
+def _scope(row: SessionRow, request: Request) -> str | None:
+    """Return the scope by which the request is let in, where it comes with scopes."""
+    if row.scopes is None:
+        return None
+    return scopes.check(request.scope["route"].openapi_extra, request.method, row.scopes)
+
+
 def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
     return SignedIn(
         user_id=row.user_id,
@@ -230,6 +256,7 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
         preferences=row.preferences,
         csrf_token=csrf_token,
         address=web.client_address(request.scope),
+        scope=_scope(row, request),
         alerts=row.alerts,
         questions=row.questions,
     )

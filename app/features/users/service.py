@@ -24,6 +24,7 @@ from app.features.audit import service as audit
 from app.features.audit.service import Actor
 from app.features.categories import service as categories
 from app.features.users import preferences, repository, sessions
+from app.features.users.repository import tokens
 from app.features.vault import service as vault
 from app.models import Household, User
 
@@ -343,9 +344,10 @@ def take_attempt(session: Session, limit: Limit, key: str) -> None:
 
 
 def forget_old(session: Session) -> int:
-    """Delete sessions and limiter buckets that no longer matter; return how many rows."""
+    """Delete sessions, tokens and limiter buckets that no longer matter; return how many rows."""
     before = clock.now() - sessions.KEPT_AFTER_END
-    return repository.delete_ended(session, before) + ratelimit.forget_old(session)
+    deleted = repository.delete_ended(session, before) + tokens.delete_old_tokens(session, before)
+    return deleted + ratelimit.forget_old(session)
 
 
 def _get_user(session: Session, actor: Actor) -> User:

@@ -77,6 +77,43 @@ class TwoStepView:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One API token that works."""
+
+    token_id: str
+    name: str
+    hint: str
+    """Its last characters."""
+    scopes: tuple[str, ...]
+    household_name: str
+    expires_at: dt.datetime
+    used_at: dt.datetime | None = None
+    used_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensView:
+    """users/tokens.html: POST /settings/tokens/revoke (token_id)."""
+
+    tokens: tuple[TokenRow, ...] = ()
+    token: str = ""
+    """One that was just made, shown once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTokenView:
+    """users/new_token.html: POST /settings/tokens/new with name, scopes, days."""
+
+    scopes: Options
+    """Each with what it allows."""
+    expiries: Options
+    name: str = ""
+    chosen: tuple[str, ...] = ()
+    days: str = "90"
+    errors: Errors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterView:
     """users/register.html: POST /register with name, email, password."""
 

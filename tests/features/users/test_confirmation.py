@@ -19,10 +19,14 @@ LATER = dt.timedelta(minutes=settings.RECENT_SIGN_IN_MINUTES, seconds=1)
 DELICATE = ("export", "unlink", "link-token", "exchange", "token", "erase", "rotate", "recovery")
 """Words in the addresses of routes that A8 speaks of."""
 NOT_DELICATE = {
+    ("GET", "/api/v1/auth/tokens"),
+    ("DELETE", "/api/v1/auth/tokens/{token_id}"),
+    ("GET", "/settings/tokens"),
+    ("POST", "/settings/tokens/revoke"),
     ("GET", "/connections/link/{link_session_id}"),
     ("POST", "/connections/linked/{link_session_id}"),
 }
-"""They only go on with what was begun by somebody who had shown who they are."""
+"""They show no secret, take rights away, or go on with what was begun under a recent sign-in."""
 
 
 def confirm(browser: SignedInBrowser, **fields: str) -> tuple[int, str]:

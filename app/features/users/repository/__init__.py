@@ -1,17 +1,29 @@
-"""SQL of people and their sessions; every session here crosses households."""
+"""SQL of people and sessions, `tokens` of API tokens; every session here crosses households."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, ScalarSelect, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ScalarSelect,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.orm import Session
 
 from app.models import (
     Account,
+    ApiToken,
     Household,
     Item,
     MatchSuggestion,
@@ -22,6 +34,9 @@ from app.models import (
     UserSession,
     UserTotp,
 )
+
+Proof = type[UserSession] | type[ApiToken]
+"""What says who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,8 @@ class SessionRow:
     """How many of the household's connections need the user."""
     questions: int
     """How many possible duplicates wait for the user."""
+    scopes: Sequence[str] | None = None
+    """What it may do; None: all that its person may."""
 
 
 def insert_user(session: Session, values: dict[str, object]) -> bool:
@@ -158,65 +175,77 @@ def find_live_session(
     key = (
         UserSession.id == session_id if token_hash is None else UserSession.token_hash == token_hash
     )
-    statement = (
+    statement = person_joined(
         select(
             UserSession.id,
             UserSession.kind,
             UserSession.expires_at,
             UserSession.seen_at,
             func.coalesce(UserSession.proven_at, UserSession.created_at),
-            User.id,
-            User.email,
-            User.name,
-            User.preferences,
-            Household.id,
-            Household.name,
-            Household.base_currency,
-            Membership.role,
-            _connections_in_trouble(),
-            _open_questions(),
-        )
-        .join(User, User.id == UserSession.user_id)
-        .join(Household, Household.id == UserSession.household_id)
-        .join(
-            Membership,
-            (Membership.household_id == UserSession.household_id)
-            & (Membership.user_id == UserSession.user_id),
-        )
-        .where(
-            key,
-            UserSession.ended_at.is_(None),
-            UserSession.expires_at > now,
-            (UserSession.kind == "api") | (UserSession.seen_at > browser_seen_after),
-            User.disabled_at.is_(None),
-        )
+            *person_columns(UserSession),
+        ),
+        UserSession,
+    ).where(
+        key,
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > now,
+        (UserSession.kind == "api") | (UserSession.seen_at > browser_seen_after),
     )
     row = session.execute(statement).one_or_none()
     return SessionRow(*tuple(row)) if row is not None else None
 
 
-def _open_questions() -> ScalarSelect[int]:
+def person_columns(proof: Proof) -> tuple[ColumnElement[Any], ...]:
+    """Return what a `SessionRow` says of person and household, of `user_id` on."""
+    return (
+        User.id.expression,
+        User.email.expression,
+        User.name.expression,
+        User.preferences.expression,
+        Household.id.expression,
+        Household.name.expression,
+        Household.base_currency.expression,
+        Membership.role.expression,
+        _connections_in_trouble(proof),
+        _open_questions(proof),
+    )
+
+
+def person_joined(statement: Select[Any], proof: Proof) -> Select[Any]:
+    """Join what `person_columns` names: a person who may sign in, and still is a member."""
+    return (
+        statement.join(User, User.id == proof.user_id)
+        .join(Household, Household.id == proof.household_id)
+        .join(
+            Membership,
+            (Membership.household_id == proof.household_id) & (Membership.user_id == proof.user_id),
+        )
+        .where(User.disabled_at.is_(None))
+    )
+
+
+def _open_questions(proof: Proof) -> ScalarSelect[int]:
     return (
         select(func.count())
         .where(
-            MatchSuggestion.household_id == UserSession.household_id,
+            MatchSuggestion.household_id == proof.household_id,
             MatchSuggestion.state == "open",
         )
-        .correlate(UserSession)
+        .correlate(proof)
         .scalar_subquery()
     )
 
 
-def _connections_in_trouble() -> ScalarSelect[int]:
+def _connections_in_trouble(proof: Proof) -> ScalarSelect[int]:
     """Count what every page tells of, in the one statement that every page needs anyway."""
     return (
         select(func.count())
         .where(
-            Item.household_id == UserSession.household_id,
+            Item.household_id == proof.household_id,
             Item.unlinked_at.is_(None),
             Item.state != "good",
         )
-        .correlate(UserSession)
+        .correlate(proof)
         .scalar_subquery()
     )
 
