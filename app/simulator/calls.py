@@ -118,12 +118,8 @@ def chosen_accounts(call: Call, item: LiveItem, kinds: tuple[str, ...] = ()) -> 
 
 def accounts_json(item: LiveItem, accounts: list[Account]) -> list[object]:
     """Return Plaid's account objects with their balances."""
-    if not item.stream.accounts:
-        item.stream.set_accounts(accounts)
-        shown = [account_json(each, item.stream.balance(each.account_id)) for each in accounts]
-        item.stream.set_accounts([])
-        return shown
-    return [account_json(each, item.stream.balance(each.account_id)) for each in accounts]
+    stated = item.stated()
+    return [account_json(each, stated.balance(each.account_id)) for each in accounts]
 
 
 def moment(value: dt.datetime | None) -> str | None:

@@ -91,11 +91,20 @@ class LiveItem:
 
     def accounts(self) -> list[Account]:
         """Return the accounts as they stand, in the household's order."""
-        current = self.stream.accounts or {
-            each.account_id: each for each in self.feed.accounts(self.day)
-        }
+        current = self.stated().accounts
         shown = [self.feed.id_of(plan.key) for plan in self.plans()]
         return [current[each] for each in shown if each in current]
+
+    def stated(self) -> ItemStream:
+        """Return the stream whose balances the bank states.
+
+        They do not wait for the first pull: until it is done, they are of what it will bring.
+        """
+        if self.stream.status != NOT_READY:
+            return self.stream
+        coming = ItemStream(self.state.item_id)
+        self._pull_first(coming)
+        return coming
 
     def shows(self, account_id: str) -> bool:
         """Whether the user has picked the account."""
@@ -133,13 +142,16 @@ class LiveItem:
         return max(self.first_day(), self.state.linked_on.toordinal() - INITIAL_DAYS + 1)
 
     def _initial(self) -> None:
-        self.life.live_until(self.day)
-        self._open_accounts(self.feed, self._initial_first())
-        for row in self.feed.snapshot(self._initial_first(), self.day):
-            self.stream.apply(Added(row))
+        self._pull_first(self.stream)
         self.stream.status = INITIAL
 
-    def _open_accounts(self, feed: Feed, first_day: int) -> None:
+    def _pull_first(self, stream: ItemStream) -> None:
+        self.life.live_until(self.day)
+        self._open_accounts(stream, self.feed, self._initial_first())
+        for row in self.feed.snapshot(self._initial_first(), self.day):
+            stream.apply(Added(row))
+
+    def _open_accounts(self, stream: ItemStream, feed: Feed, first_day: int) -> None:
         """Show the feed's accounts with the balance they had before the first day."""
         before = feed.posted_before(first_day, self.day)
         opened = []
@@ -147,7 +159,7 @@ class LiveItem:
             moved = before.get(account.account_id, ZERO)
             opening = account.opening + (moved if account.owes else -moved)
             opened.append(msgspec.structs.replace(account, opening=opening))
-        self.stream.set_accounts([*self.stream.accounts.values(), *opened])
+        stream.set_accounts([*stream.accounts.values(), *opened])
 
     def _historical(self) -> None:
         first = dt.date.fromordinal(self._initial_first())
@@ -238,7 +250,7 @@ class LiveItem:
         self._keys += fresh
         new_feed = Feed(self.life, self.item_id, self._plans(fresh))
         if fresh and self.stream.status != NOT_READY:
-            self._open_accounts(new_feed, self.first_day())
+            self._open_accounts(self.stream, new_feed, self.first_day())
             for row in new_feed.snapshot(self.first_day(), self.day):
                 self.stream.apply(Added(row))
         self.feed = self.feed.joined(new_feed, self._plans(self._keys))

@@ -173,6 +173,8 @@ def _by_totals(
     sums: dict[tuple[UUID, str], Sums],
 ) -> Examined:
     """Examine with the kept totals of months and days alone."""
+    # Where pending rows count, a balance from before the first rows tests nothing.
+    balances = [each for each in balances if not each.is_blind] or balances
     currency = balances[-1].currency if balances else account.currency
     own = sums.get((account.id, currency), Sums([], {}))
     anchors = [_anchor(each, own) for each in balances if each.currency == currency]

@@ -29,6 +29,8 @@ class StatedBalance(NamedTuple):
     current: Decimal
     currency: str
     pending: Decimal | None
+    is_blind: bool
+    """A connection stated it before it told of any row: what was pending cannot be known."""
 
 
 class Total(NamedTuple):
@@ -76,25 +78,25 @@ class Page(NamedTuple):
 # Months come as instants, since under row-level security an index compares nothing computed.
 _BALANCES = """
 WITH source AS (
-    SELECT source.id, source.account_id, (
+    SELECT source.id, source.account_id, source.item_id IS NOT NULL AS is_connection, (
         SELECT min(as_of) FROM balance_anchors AS anchor
         WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
     ) AS first
     FROM source_accounts AS source
     WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s)
 ), kept AS (
-    SELECT source.account_id, anchor.*
+    SELECT source.account_id, source.is_connection, anchor.*
     FROM source JOIN balance_anchors AS anchor ON anchor.source_account_id = source.id
     WHERE anchor.household_id = %(household_id)s AND anchor.as_of >= %(recent)s
     UNION
-    SELECT source.account_id, opening.*
+    SELECT source.account_id, source.is_connection, opening.*
     FROM source CROSS JOIN LATERAL (
         SELECT * FROM balance_anchors AS anchor
         WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
         ORDER BY as_of, id LIMIT 2
     ) AS opening
     UNION
-    SELECT source.account_id, closing.*
+    SELECT source.account_id, source.is_connection, closing.*
     FROM unnest(%(month_starts)s::timestamptz[], %(month_ends)s::timestamptz[])
          AS month (starts, ends)
     JOIN source ON source.first < month.ends
@@ -106,7 +108,7 @@ WITH source AS (
     ) AS closing
 )
 SELECT id, account_id, source_account_id, as_of, trim_scale(current) AS current, currency,
-       trim_scale(pending) AS pending
+       trim_scale(pending) AS pending, is_connection AND pending IS NULL AS is_blind
 FROM kept ORDER BY account_id, as_of, id
 """
 
@@ -135,7 +137,8 @@ GROUP BY account_id, currency, date
 ORDER BY date
 """
 
-# What was pending can be known only now: the rows change when they are posted.
+# What was pending can be known only now: the rows change when they are posted. Of a balance that
+# another one followed it is not known any more.
 _NOTE_PENDING = """
 UPDATE balance_anchors AS anchor
 SET pending = coalesce((
@@ -148,6 +151,11 @@ WHERE source.household_id = %(household_id)s AND source.account_id = ANY(%(accou
   AND source.item_id IS NOT NULL
   AND anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
   AND anchor.as_of > %(since)s AND anchor.pending IS NULL
+  AND NOT EXISTS (
+      SELECT FROM balance_anchors AS later
+      WHERE later.household_id = %(household_id)s
+        AND later.source_account_id = anchor.source_account_id
+        AND (later.as_of, later.id) > (anchor.as_of, anchor.id))
 RETURNING source.account_id
 """
 

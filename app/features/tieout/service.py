@@ -26,14 +26,21 @@ _COMPARED = (
 
 
 def after_booking(
-    session: Session, household_id: UUID, account_ids: Iterable[UUID], *, has_changes: bool
+    session: Session,
+    household_id: UUID,
+    account_ids: Iterable[UUID],
+    *,
+    has_changes: bool,
+    awaits_rows: bool = False,
 ) -> None:
     """Examine what a sync or an import touched; one statement if it brought nothing new.
 
-    The caller has booked rows and balances, in this transaction.
+    The caller has booked rows and balances, in this transaction. While the first rows are still
+    awaited (`awaits_rows`), nobody knows what was pending when a balance was stated: it is noted
+    with them.
     """
     ids = sorted(set(account_ids))
-    fresh = _note_pending(session, household_id, ids)
+    fresh = set(ids) if awaits_rows else _note_pending(session, household_id, ids)
     _keep(session, household_id, ids if has_changes else sorted(fresh))
 
 
@@ -43,9 +50,7 @@ def refresh(session: Session, household_id: UUID, account_ids: Iterable[UUID]) -
     Call it at the end of the transaction that changed their rows or balances. Writes down and
     announces when an account stops tying out, and when it ties again.
     """
-    ids = sorted(set(account_ids))
-    _note_pending(session, household_id, ids)
-    _keep(session, household_id, ids)
+    _keep(session, household_id, sorted(set(account_ids)))
 
 
 def _keep(session: Session, household_id: UUID, ids: Sequence[UUID]) -> None:

@@ -210,7 +210,10 @@ def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> A
             )
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
     touched = {key.account_id for key in keys.values()}
-    tieout.after_booking(session, turn.household_id, touched, has_changes=any(counts.values()))
+    is_news, is_early = any(counts.values()), _awaits_rows(pages)
+    tieout.after_booking(
+        session, turn.household_id, touched, has_changes=is_news, awaits_rows=is_early
+    )
     if sweep is None:  # which withdraws hidden rows too, and knows rows again
         words = len(joined.upserts) + len(joined.removed)
         counts[changes.REPEATED] = words - sum(counts.values())
@@ -226,6 +229,11 @@ def _pages_by_key(pages: Iterable[JournaledPage]) -> dict[SourceKey, UUID]:
         found |= dict.fromkeys((row.key for row in records.upserts), journaled.id)
         found |= dict.fromkeys(records.removed, journaled.id)
     return found
+
+
+def _awaits_rows(pages: Iterable[JournaledPage]) -> bool:
+    """Tell whether the provider is still collecting the first rows."""
+    return not any(p.page.ready for p in pages if moves_cursor(p.page))
 
 
 def _joined(pages: list[JournaledPage]) -> ChangeSet:
