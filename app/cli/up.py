@@ -92,6 +92,7 @@ class Installation:
                 "PLAID_SECRET": "simulator",
                 "PLAID_BASE_URL": f"http://{ports.LOOPBACK}:{bank_port}",
                 "WEBHOOK_BASE_URL": f"http://{ports.LOOPBACK}:{self._port}",
+                "OUTBOUND_ALLOWED_HOSTS": f"{ports.LOOPBACK}:{bank_port}",
                 "FINTECH_SIMULATOR_STATE": str(self._home / "simulator-state"),
             }
         return {name: value for name, value in added.items() if not self._operator.get(name)}

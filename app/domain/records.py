@@ -51,6 +51,8 @@ class AccountRecord:
     """Last 2 to 4 characters of the number; not unique."""
     persistent_id: str | None = None
     """Identifies the account across Items, where the source has such an id."""
+    institution: str | None = None
+    """Whose account it is, where one Item is of several institutions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,19 @@ class ItemRecord:
     last_successful_update: datetime | None = None
     """When the provider last reached the institution: what freshness means."""
     last_failed_update: datetime | None = None
+    reads_on: bool = False
+    """The error concerns a part of it: the rest is worth reading while the user is waited for."""
     products: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days of one account of which a page tells everything, and of what is pending everything."""
+
+    account_source_id: str
+    first: dt.date
+    end: dt.date
+    """The day after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class Page:
     item: ItemRecord | None = None
     holdings: tuple[HoldingRecord, ...] = ()
     """All positions of the Item's investment accounts, on a page of holdings."""
+    told: tuple[Span, ...] | None = None
+    """What is gone from these days was withdrawn; None: the provider names what it withdraws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,8 @@ class Provider(Protocol):
     name: str
     webhook_header: str | None
     """The HTTP header that proves a webhook genuine; None: this provider sends none."""
+    requests_per_day: int | None
+    """How often one Item may be asked in 24 hours; None: the provider paces itself."""
 
     def start_link(
         self,
@@ -117,11 +133,14 @@ class Provider(Protocol):
     def exchange(self, public_token: str) -> Exchange:
         """Turn a one-time token into the Item's secret; works once."""
 
-    def fetch_item(self, access_token: str) -> Page:
-        """Read the Item's state; `page.item` is set."""
+    def fetch_item(self, access_token: str) -> Page | None:
+        """Read the Item's state; `page.item` is set. None: the pages of transactions tell it."""
 
-    def fetch_accounts(self, access_token: str) -> Page:
-        """Read all accounts with the balances the provider holds; `page.item` is set."""
+    def fetch_accounts(self, access_token: str) -> Page | None:
+        """Read all accounts with the balances the provider holds; `page.item` is set.
+
+        None: each page of transactions lists them all.
+        """
 
     def fetch_transactions(self, access_token: str, cursor: str | None) -> Page:
         """Read the page of changes that follows `cursor`; None starts from the beginning."""

@@ -1,18 +1,25 @@
 """Which providers this installation offers."""
 
+from app.core.outbound import Allowance
 from app.providers.base import Page, Provider
-from app.providers.plaid import pages
+from app.providers.plaid import pages as plaid_pages
 from app.providers.plaid.client import PlaidSettings
 from app.providers.plaid.provider import PlaidProvider
+from app.providers.simplefin import pages as simplefin_pages
+from app.providers.simplefin.provider import SimpleFINProvider
 
 _providers: dict[str, Provider] = {}
-_decoders = {"plaid": pages.decode_page}
+_decoders = {"plaid": plaid_pages.decode_page, "simplefin": simplefin_pages.decode_page}
 """Pure, so that the journal can be read without keys, and of providers left long ago."""
 
 
-def configure(plaid: PlaidSettings | None) -> None:
-    """Make the providers, once at start; what came before is forgotten."""
+def configure(plaid: PlaidSettings | None, outbound: Allowance | None = None) -> None:
+    """Make the providers, once at start; what came before is forgotten.
+
+    SimpleFIN needs nothing of the operator, only to know what may be reached besides the internet.
+    """
     _providers.clear()
+    _providers["simplefin"] = SimpleFINProvider(outbound or Allowance())
     if plaid is not None:
         _providers["plaid"] = PlaidProvider(plaid)
 

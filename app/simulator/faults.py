@@ -11,6 +11,7 @@ KINDS = {
     "html": "an HTML page with status 502, as a proxy sends",
     "html_200": "an HTML page with status 200",
     "timeout": "no answer for `seconds`",
+    "redirect": "302 to an address inside the network, of the SimpleFIN server",
     "half_response": "the connection ends in the middle of the body",
     "truncated_json": "a body that ends too early, with a matching length",
     "rate_limit": "429 with the endpoint's code",

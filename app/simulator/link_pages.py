@@ -55,7 +55,8 @@ def _completion(known: LinkToken) -> str | None:
     return target
 
 
-def _page(known: LinkToken | None, name: str, status: int = 200, **context: object) -> Response:
+def page(known: LinkToken | None, name: str, status: int = 200, **context: object) -> Response:
+    """Return a rendered page; `known` is the link token whose flow it belongs to, if any."""
     app_name = "This Application"
     if known is not None and len(known.request["client_name"]) <= 30:
         app_name = known.request["client_name"]
@@ -101,7 +102,7 @@ async def show(request: Request) -> Response:
     """Show where the session stands."""
     bank, known = _find(request)
     if known is None:
-        return _page(None, "expired.html", 404)
+        return page(None, "expired.html", 404)
     session = _session(bank, known)
     return _render(bank, known, session, query=request.query_params.get("q", "")[:80])
 
@@ -117,19 +118,19 @@ def _render(
     status = 422 if problem else 200
     match session.step:
         case "institution":
-            return _page(known, "institution.html", status, **context, query=query,
+            return page(known, "institution.html", status, **context, query=query,
                          banks=_search(known, query), hint=_hint)  # fmt: skip
         case "consent":
-            return _page(known, "consent.html", status, **context)
+            return page(known, "consent.html", status, **context)
         case "mfa":
-            return _page(known, "mfa.html", status, **context,
+            return page(known, "mfa.html", status, **context,
                          fields=_challenge(session.password))  # fmt: skip
         case "accounts":
             plans = _offered(bank, known, session)
-            return _page(known, "accounts.html", status, **context, plans=plans,
+            return page(known, "accounts.html", status, **context, plans=plans,
                          picked=_picked(bank, known, plans))  # fmt: skip
         case _:
-            return _page(known, "login.html", status, **context, people=DEMO,
+            return page(known, "login.html", status, **context, people=DEMO,
                          login=session.login)  # fmt: skip
 
 
@@ -219,7 +220,7 @@ async def act(request: Request) -> Response:
     """Take one step of the session."""
     bank, known = _find(request)
     if known is None:
-        return _page(None, "expired.html", 404)
+        return page(None, "expired.html", 404)
     session = _session(bank, known)
     form = await request.form(max_files=0, max_fields=200, max_part_size=_TEXT_MAX)
     visit = _Visit(bank, known, session, form)
@@ -367,7 +368,7 @@ def _finish(visit: _Visit, *, exited: bool = False) -> Response:
     target = _completion(known)
     if target:
         return RedirectResponse(target, 303)
-    return _page(known, "done.html", exited=exited)
+    return page(known, "done.html", exited=exited)
 
 
 def _link(

@@ -21,6 +21,7 @@ from app.simulator import (
     link_api,  # noqa: F401 - registers its endpoints
     link_pages,
     sandbox_api,  # noqa: F401 - registers its endpoints
+    simplefin,
     transactions_api,  # noqa: F401 - registers its endpoints
 )
 from app.simulator.bank import Simulator
@@ -213,6 +214,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         Route("/health", health),
         *(Route(path, answer, methods=["POST"]) for path in ENDPOINTS),
         *link_pages.ROUTES,
+        *simplefin.ROUTES,
         *control_api.ROUTES,
     ]
     created = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})

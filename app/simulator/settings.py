@@ -32,6 +32,8 @@ class Settings:
     """SIMULATOR_HANG_SECONDS: how long a `timeout` fault keeps a request waiting."""
     item_life_days: int = 30
     """SIMULATOR_ITEM_LIFE_DAYS: days until an Item wants a new login; 0 is never."""
+    programs_url: str = ""
+    """SIMULATOR_PROGRAMS_URL: where programs reach its SimpleFIN server; empty: as browsers do."""
     webhook_retries: int = 6
     """SIMULATOR_WEBHOOK_RETRIES: attempts after the first."""
 
@@ -60,6 +62,7 @@ def read_settings() -> Settings:
         webhook_timeout_seconds=_number("WEBHOOK_TIMEOUT_SECONDS", known.webhook_timeout_seconds),
         hang_seconds=_number("HANG_SECONDS", known.hang_seconds),
         item_life_days=int(_number("ITEM_LIFE_DAYS", known.item_life_days)),
+        programs_url=os.environ.get("SIMULATOR_PROGRAMS_URL", known.programs_url).rstrip("/"),
         webhook_retries=int(_number("WEBHOOK_RETRIES", known.webhook_retries)),
     )
 

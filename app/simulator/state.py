@@ -105,6 +105,21 @@ class SigningKey(msgspec.Struct, kw_only=True):
     expired_at: int | None = None
 
 
+class SimpleFINAccess(msgspec.Struct, kw_only=True):
+    """What a SimpleFIN setup token stands for: some Items, read with one user and password."""
+
+    claim: str
+    user: str
+    password: str
+    item_ids: list[str]
+    is_claimed: bool = False
+    is_revoked: bool = False
+    needs_payment: bool = False
+    is_old: bool = False
+    """Speaks version 1 of the protocol, whatever is asked for."""
+    asked_at: list[dt.datetime] = []
+
+
 class State(msgspec.Struct, kw_only=True):
     """Everything that survives a restart."""
 
@@ -113,6 +128,7 @@ class State(msgspec.Struct, kw_only=True):
     link_tokens: dict[str, LinkToken] = {}
     public_tokens: dict[str, PublicToken] = {}
     keys: list[SigningKey] = []
+    simplefin: list[SimpleFINAccess] = []
 
 
 def load(path: Path | None) -> State:

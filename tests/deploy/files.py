@@ -14,7 +14,8 @@ COMPOSE = ("docker-compose.yml", "docker-compose.prod.yml")
 # What our processes read beside the settings: health checks, the simulator, and its own name for
 # them; the commands for backups.
 OTHER_NAMES = {
-    "WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "POD_IP", "BACKUPS_FOLDER",
+    "WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "SIMULATOR_PROGRAMS_URL",
+    "POD_IP", "BACKUPS_FOLDER",
 }  # fmt: skip
 # What the images of PostgreSQL read.
 POSTGRES_NAMES = re.compile(r"(POSTGRES_|PG)[A-Z_]+")

@@ -62,7 +62,7 @@ def store_accounts(
                 record,
                 source,
                 item_id,
-                institution_name,
+                record.institution or institution_name,
                 (feeds or {}).get(record.source_id),
             )
         else:

@@ -1,4 +1,4 @@
-"""/api/v1/plaid and /api/v1/connections: link, exchange, sync, list, unlink."""
+"""/api/v1/plaid, /simplefin and /connections: link, exchange, sync, list, unlink."""
 
 import datetime as dt
 import time
@@ -12,7 +12,7 @@ from app.core import scopes
 from app.core.database import household_transaction
 from app.core.json import JsonResponse
 from app.features.connections import repository
-from app.features.connections.service import link, overview, rereading
+from app.features.connections.service import link, overview, rereading, setup_tokens
 from app.features.users.current import (
     CurrentEditor,
     CurrentProvenEditor,
@@ -53,6 +53,15 @@ class ExchangeBody(BaseModel):
     link_token: Annotated[str | None, Field(max_length=500)] = None
 
 
+class SetupTokenBody(BaseModel):
+    """A SimpleFIN setup token, and the connection that it repairs; none for a new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    setup_token: Annotated[str, Field(min_length=1, max_length=setup_tokens.CHARACTERS_MAX)]
+    item_id: UUID | None = None
+
+
 class ExchangeOut(BaseModel):
     """The connection that was made; its first sync is under way."""
 
@@ -90,6 +99,20 @@ def exchange_token(body: ExchangeBody, current: CurrentProvenEditor) -> Exchange
         current.household_id, current.user_id, body.public_token, body.link_token
     )
     return ExchangeOut(item_id=outcome.item_ids[0])
+
+
+@router.post(
+    "/simplefin/claim-token",
+    status_code=status.HTTP_201_CREATED,
+    openapi_extra=scopes.needs(scopes.CONNECT),
+)
+def claim_token(body: SetupTokenBody, current: CurrentProvenEditor) -> ExchangeOut:
+    """Make a connection of a SimpleFIN setup token, or repair one; works once a token."""
+    return ExchangeOut(
+        item_id=setup_tokens.connect(
+            current.household_id, current.user_id, body.setup_token, item_id=body.item_id
+        )
+    )
 
 
 @router.post("/plaid/sync-transactions/{item_id}", openapi_extra=scopes.needs(scopes.EDIT))

@@ -1,19 +1,22 @@
 """Pages of connections: link a bank, see how each is, sync, repair, unlink."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.config import settings
 from app.core.database import household_transaction
+from app.core.errors import ConflictError, UnavailableError
 from app.features.connections import views
-from app.features.connections.service import evidence, link, overview, rereading
+from app.features.connections.service import evidence, link, overview, rereading, setup_tokens
 from app.features.connections.service.link import LinkFlow, LinkOutcome
 from app.features.transactions import service as transactions
 from app.features.users.current import (
     CurrentEditor,
+    CurrentProven,
     CurrentProvenEditor,
     CurrentUser,
     HouseholdSession,
@@ -46,6 +49,46 @@ def list_connections(
 def start_link(request: Request, current: CurrentProvenEditor) -> Response:
     """Open a link flow and lead the reader to it."""
     return _lead_on(request, link.start_link(current.household_id, current.user_id))
+
+
+@router.get("/connections/simplefin")
+def ask_for_setup_token(
+    request: Request,
+    session: HouseholdSession,
+    current: CurrentProven,
+    item: UUID | None = None,
+) -> HTMLResponse:
+    """Show the form for a SimpleFIN setup token; with `item`, what that connection needs."""
+    connection = overview.get_connection(session, current.household_id, item) if item else None
+    return render(
+        request,
+        page="connections/simplefin.html",
+        view=views.setup_token(connection, practice_url=_practice_url()),
+    )
+
+
+@router.post("/connections/simplefin")
+def connect_by_setup_token(
+    request: Request,
+    current: CurrentProvenEditor,
+    setup_token: Annotated[str, Form(max_length=setup_tokens.CHARACTERS_MAX)] = "",
+    item: Annotated[UUID | None, Form()] = None,
+) -> Response:
+    """Connect with a setup token, or say under it what is wrong."""
+    try:
+        item_id = setup_tokens.connect(
+            current.household_id, current.user_id, setup_token, item_id=item
+        )
+    except (ConflictError, UnavailableError) as error:
+        connection = None
+        if item is not None:
+            with household_transaction(current.household_id) as session:
+                connection = overview.get_connection(session, current.household_id, item)
+        view = views.setup_token(connection, practice_url=_practice_url(), error=error.message)
+        return render(request, page="connections/simplefin.html", view=view, status=error.status)
+    if item is not None:
+        return flashes.add(_lead_to(request, _LIST), "Thank you. We are reading what you missed.")
+    return _lead_to(request, f"{_LIST}/{item_id}/progress")
 
 
 @router.get("/connections/link/{link_session_id}")
@@ -141,6 +184,8 @@ def repair(request: Request, item_id: UUID, current: CurrentEditor) -> Response:
     """Open a link flow in which the reader signs in again, or shares more accounts."""
     with household_transaction(current.household_id) as session:
         connection = overview.get_connection(session, current.household_id, item_id)
+    if connection.provider == setup_tokens.PROVIDER:
+        return _lead_to(request, f"{_LIST}/simplefin?item={item_id}")
     flow = link.start_link(
         current.household_id,
         current.user_id,
@@ -149,6 +194,13 @@ def repair(request: Request, item_id: UUID, current: CurrentEditor) -> Response:
         select_accounts=connection.wants_accounts,
     )
     return _lead_on(request, flow)
+
+
+@router.post("/connections/{item_id}/settled")
+def try_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor) -> Response:
+    """Ask again where the reader says that it was settled elsewhere."""
+    setup_tokens.settle(session, current.household_id, item_id)
+    return flashes.add(RedirectResponse(_LIST, _SEE_OTHER), "We are trying again.")
 
 
 @router.post("/connections/{item_id}/reread")
@@ -173,6 +225,10 @@ def unlink(item_id: UUID, current: CurrentProvenEditor) -> Response:
     link.unlink(current.household_id, current.user_id, item_id)
     response = RedirectResponse(_LIST, _SEE_OTHER)
     return flashes.add(response, "The bank is disconnected. Your history stays.")
+
+
+def _practice_url() -> str:
+    return f"{settings.PLAID_BASE_URL}/simplefin/create" if settings.has_practice_banks else ""
 
 
 def _lead_on(request: Request, flow: LinkFlow) -> Response:

@@ -1,6 +1,7 @@
 """Sets up the providers from the settings; the web, the workers and commands call it once."""
 
 from app.core.config import settings
+from app.core.outbound import Allowance
 from app.providers import registry
 from app.providers.plaid.client import PlaidSettings
 
@@ -9,12 +10,16 @@ SIMULATOR_KEYS = ("simulator", "simulator")
 
 
 def configure() -> None:
-    """Offer Plaid, or the bank simulator in its place when its address is set without keys."""
+    """Offer SimpleFIN, and Plaid or the bank simulator in its place.
+
+    The simulator stands in when its address is set without keys.
+    """
+    outbound = Allowance(settings.outbound_hosts, settings.outbound_networks)
     client_id, secret = settings.PLAID_CLIENT_ID, settings.PLAID_SECRET.get_secret_value()
     if not client_id and settings.PLAID_BASE_URL:
         client_id, secret = SIMULATOR_KEYS
     if not client_id or not secret:
-        registry.configure(None)
+        registry.configure(None, outbound)
         return
     registry.configure(
         PlaidSettings(
@@ -23,5 +28,6 @@ def configure() -> None:
             base_url=settings.plaid_url,
             environment=settings.PLAID_ENV,
             pool_size=settings.DATABASE_POOL_SIZE,
-        )
+        ),
+        outbound,
     )

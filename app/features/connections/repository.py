@@ -324,20 +324,61 @@ def latest_webhook_pages(
     ).all()
 
 
-def count_live_rows(
-    session: Session, household_id: UUID, source_account_ids: Sequence[UUID]
-) -> int:
-    """Return how many transactions of some source accounts were not withdrawn."""
+def count_live_rows(session: Session, household_id: UUID, told_from: Mapping[UUID, dt.date]) -> int:
+    """Return how many transactions were not withdrawn, by source account from a day on.
+
+    What is pending counts whatever its day.
+    """
+    told = [
+        and_(
+            Transaction.source_account_id == source_account_id,
+            or_(Transaction.pending, Transaction.date >= first),
+        )
+        for source_account_id, first in told_from.items()
+    ]
     statement = (
         select(func.count())
         .select_from(Transaction)
         .where(
             Transaction.household_id == household_id,
-            Transaction.source_account_id.in_(source_account_ids),
             Transaction.removed_at.is_(None),
+            or_(false(), *told),
         )
     )
     return session.scalars(statement).one()
+
+
+def count_requests(
+    session: Session, household_id: UUID, item_id: UUID, since: dt.datetime, *, not_asked: str
+) -> int:
+    """Return how often an Item's provider was asked for transactions since then.
+
+    Answers are in the journal; a run that failed while reading asked once more, unless with the
+    code `not_asked`.
+    """
+    answers = (
+        select(func.count())
+        .select_from(JournalPage)
+        .where(
+            JournalPage.household_id == household_id,
+            JournalPage.item_id == item_id,
+            JournalPage.received_at > since,
+            JournalPage.kind.like("%.transactions_sync"),
+        )
+    )
+    failures = (
+        select(func.count())
+        .select_from(SyncRun)
+        .where(
+            SyncRun.household_id == household_id,
+            SyncRun.item_id == item_id,
+            SyncRun.started_at > since,
+            SyncRun.state == "failed",
+            SyncRun.read_at.is_(None),
+            SyncRun.error_code != not_asked,
+        )
+    )
+    return session.scalars(answers).one() + session.scalars(failures).one()
 
 
 def insert_link_session(session: Session, values: Mapping[str, object]) -> None:

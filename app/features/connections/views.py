@@ -19,12 +19,14 @@ from app.ui.views.connections import (
     NoticeRow,
     ProgressView,
     SetAsideRow,
+    SetupTokenView,
     SyncRunRow,
 )
 
 HISTORY_PATIENCE = dt.timedelta(hours=1)
 """Some banks never say that their history is complete: after this a first sync counts as done."""
-_PROVIDERS = {"plaid": "Plaid"}
+_PROVIDERS = {"plaid": "Plaid", "simplefin": "SimpleFIN"}
+_SIMPLEFIN_BRIDGE = "https://bridge.simplefin.org/simplefin/create"
 _PRACTICE = "practice banks"
 _TRIGGERS = {
     "webhook": "Notice from the bank",
@@ -72,7 +74,7 @@ def card(
     return ConnectionCard(
         connection_id=str(connection.id),
         institution_name=connection.institution_name,
-        provider_name=_PRACTICE if practice_banks else provider,
+        provider_name=_PRACTICE if practice_banks and provider == "Plaid" else provider,
         state=state,
         headline=connection.headline,
         state_words=connection.explanation,
@@ -145,6 +147,20 @@ def progress(connection: Connection, spans: Mapping[UUID, Span]) -> ProgressView
 def go_on(url: str) -> GoOnView:
     """Return the page that leads to the provider's."""
     return GoOnView(url=url, host=urlsplit(url).hostname or "your bank")
+
+
+def setup_token(
+    connection: Connection | None, *, practice_url: str, error: str = ""
+) -> SetupTokenView:
+    """Return the form for a SimpleFIN setup token; `error` says what was wrong with one."""
+    return SetupTokenView(
+        server_url=practice_url or _SIMPLEFIN_BRIDGE,
+        is_practice=bool(practice_url),
+        connection_id=str(connection.id) if connection else "",
+        institution_name=connection.institution_name if connection else "",
+        state_words=connection.explanation if connection else "",
+        error=error,
+    )
 
 
 def _stage(connection: Connection) -> tuple[str, str]:

@@ -4,6 +4,7 @@ The rows go by binary COPY into a temporary table, and from there by one upsert 
 alone what says the same already, so that a replay writes nothing.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from app.domain.records import SourceKey, TransactionRecord
 from app.features.accounts.service import SourceAccountKey
 
 DESCRIPTION_CHARACTERS_MAX = 2_000
+POSTED_EARLIER_DAYS, POSTED_LATER_DAYS = 3, 14
+"""How far from its day a pending row may be posted, where the source does not link the two."""
 
 
 # Of the staging table, with their types for binary COPY, in the order of `rows_of`.
@@ -114,7 +117,7 @@ WITH fresh AS (
     SELECT source_account_id, source_id, date, amount, currency, pending, {text} AS text,
            row_number() OVER alike AS number, count(*) OVER all_alike AS count
     FROM staged_transactions AS staged
-    WHERE source_account_id = ANY(%(told_anew)s) AND NOT EXISTS (
+    WHERE source_account_id = ANY(%(told_ids)s) AND NOT EXISTS (
         SELECT FROM transactions AS known
         WHERE known.household_id = %(household_id)s
           AND known.source_account_id = staged.source_account_id
@@ -124,8 +127,8 @@ WITH fresh AS (
 ), untold AS (
     SELECT id, source_account_id, date, amount, currency, pending, {text} AS text,
            row_number() OVER alike AS number, count(*) OVER all_alike AS count
-    FROM transactions AS row
-    WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s)
+    FROM transactions AS row JOIN {told} USING (source_account_id)
+    WHERE household_id = %(household_id)s AND (row.pending OR row.date >= told.first_day)
       AND removed_at IS NULL AND NOT EXISTS (
         SELECT FROM staged_transactions AS staged
         WHERE staged.source_account_id = row.source_account_id
@@ -141,12 +144,44 @@ FROM untold JOIN fresh
 WHERE row.household_id = %(household_id)s AND row.id = untold.id
   AND ({any_number} OR (fresh.count = 1 AND untold.count = 1))
 """
-_KNOW_BY_TEXT = _KNOW_AGAIN.format(text="description", any_number="true")
-_KNOW_BY_AMOUNT = _KNOW_AGAIN.format(text="''::text", any_number="false")
+_TOLD = """
+    unnest(%(told_ids)s::uuid[], %(first_days)s::date[]) AS told (source_account_id, first_day)
+"""
+_KNOW_BY_TEXT = _KNOW_AGAIN.format(told=_TOLD, text="description", any_number="true")
+_KNOW_BY_AMOUNT = _KNOW_AGAIN.format(told=_TOLD, text="''::text", any_number="false")
 
-_UNTOLD = """
-SELECT source_account_id, source_id, removed_at IS NULL AS is_shown FROM transactions AS row
-WHERE household_id = %(household_id)s AND source_account_id = ANY(%(told_anew)s) AND NOT EXISTS (
+# A source that never says which pending row was posted: it is the one of the same amount, where
+# only one can be meant on either side.
+_KNOW_POSTED = f"""
+WITH fresh AS (
+    SELECT source_account_id, source_id, date, amount, currency FROM staged_transactions AS staged
+    WHERE NOT pending AND source_account_id = ANY(%(told_ids)s) AND NOT EXISTS (
+        SELECT FROM transactions AS known
+        WHERE known.household_id = %(household_id)s
+          AND known.source_account_id = staged.source_account_id
+          AND known.source_id = staged.source_id)
+), gone AS (
+    SELECT id, source_account_id, date, amount, currency
+    FROM transactions AS row JOIN {_TOLD} USING (source_account_id)
+    WHERE household_id = %(household_id)s AND row.pending AND removed_at IS NULL AND NOT EXISTS (
+        SELECT FROM staged_transactions AS staged
+        WHERE staged.source_account_id = row.source_account_id
+          AND staged.source_id = row.source_id)
+), pairs AS (
+    SELECT gone.id, fresh.source_id, count(*) OVER (PARTITION BY gone.id) AS of_gone,
+           count(*) OVER (PARTITION BY gone.source_account_id, fresh.source_id) AS of_fresh
+    FROM gone JOIN fresh USING (source_account_id, amount, currency)
+    WHERE fresh.date BETWEEN gone.date - {POSTED_EARLIER_DAYS} AND gone.date + {POSTED_LATER_DAYS}
+)
+UPDATE transactions AS row SET source_id = pairs.source_id FROM pairs
+WHERE row.household_id = %(household_id)s AND row.id = pairs.id AND of_gone = 1 AND of_fresh = 1
+"""
+
+_UNTOLD = f"""
+SELECT source_account_id, source_id, removed_at IS NULL AS is_shown
+FROM transactions AS row JOIN {_TOLD} USING (source_account_id)
+WHERE household_id = %(household_id)s AND (row.pending OR row.date >= told.first_day)
+  AND NOT EXISTS (
     SELECT FROM staged_transactions AS staged
     WHERE staged.source_account_id = row.source_account_id AND staged.source_id = row.source_id)
 ORDER BY id
@@ -199,13 +234,14 @@ def upsert(
     rows: Iterable[tuple[object, ...]],
     *,
     link_pending: bool,
-    told_anew: Sequence[UUID] = (),
+    told_from: Mapping[UUID, dt.date] | None = None,
+    link_posted: bool = False,
 ) -> tuple[int, int]:
     """Write rows as made by `rows_of`; return how many were inserted and how many changed.
 
-    The caller guarantees that no two rows have the same source key. Of the source accounts
-    `told_anew` these are all rows that there are: those that are told under new ids are known
-    again, and `untold` names the others.
+    The caller guarantees that no two rows have the same source key. Of the source accounts in
+    `told_from` these are all rows that there are from a day on, and all that are pending: those
+    that are told under new ids are known again, and `untold` names the others.
     """
     parameters: dict[str, object] = {"household_id": household_id, "change_set_id": change_set_id}
     with driver(session).cursor() as cursor:
@@ -219,10 +255,12 @@ def upsert(
         if link_pending and _tells(cursor, _HAS_PENDING, parameters):
             cursor.execute(_TAKE_OVER, parameters)
             cursor.execute(_CARRY_OVER, parameters)
-        if told_anew:
-            parameters["told_anew"] = list(told_anew)
+        if told_from:
+            parameters |= _told(told_from)
             cursor.execute(_KNOW_BY_TEXT.encode(), parameters)
             cursor.execute(_KNOW_BY_AMOUNT.encode(), parameters)
+            if link_posted:
+                cursor.execute(_KNOW_POSTED.encode(), parameters)
         counts = cursor.execute(_UPSERT, parameters).fetchone()
     assert counts is not None  # an aggregate always has a row
     return counts[0], counts[1]
@@ -234,16 +272,20 @@ def _tells(cursor: psycopg.Cursor, question: str, parameters: Mapping[str, objec
 
 
 def untold(
-    session: Session, household_id: UUID, told_anew: Sequence[UUID]
+    session: Session, household_id: UUID, told_from: Mapping[UUID, dt.date]
 ) -> Sequence[tuple[UUID, str, bool]]:
     """Return the rows that the last `upsert` did not name, as source account, id, whether shown.
 
     Those that are hidden already belong to it: undoing what hid them must not show them again.
     """
-    parameters = {"household_id": household_id, "told_anew": list(told_anew)}
+    parameters = {"household_id": household_id, **_told(told_from)}
     with driver(session).cursor() as cursor:
         rows = cursor.execute(_UNTOLD.encode(), parameters).fetchall()
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _told(told_from: Mapping[UUID, dt.date]) -> dict[str, object]:
+    return {"told_ids": list(told_from), "first_days": list(told_from.values())}
 
 
 def rows_of(

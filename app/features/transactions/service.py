@@ -47,7 +47,8 @@ def apply_changes(
     accounts: Mapping[str, SourceAccountKey],
     categories: Mapping[str, UUID],
     pages: Mapping[SourceKey, UUID],
-    told_anew: Sequence[UUID] = (),
+    told_from: Mapping[UUID, dt.date] | None = None,
+    link_posted: bool = False,
 ) -> Applied:
     """Bring the ledger to the state the source reports.
 
@@ -64,20 +65,22 @@ def apply_changes(
         accounts: By the source's account id; every record's account is there.
         categories: Our category for each of the source's codes, where we have one.
         pages: The journal page that last spoke of each transaction.
-        told_anew: Source accounts of which `changes` tell all there is.
+        told_from: Source accounts of which `changes` tell all there is from a day on.
+        link_posted: The source never says which pending row a posted one was.
 
     Raises:
         KeyError: A record names an account that is not in `accounts`.
     """
     added = modified = 0
-    if changes.upserts or told_anew:
+    if changes.upserts or told_from:
         added, modified = apply.upsert(
             session,
             household_id,
             change_set_id,
             apply.rows_of(changes.upserts, accounts, categories, pages),
             link_pending=any(record.pending_source_id for record in changes.upserts),
-            told_anew=told_anew,
+            told_from=told_from or {},
+            link_posted=link_posted,
         )
     fault("ledger.mid_apply")
     removed = apply.remove(

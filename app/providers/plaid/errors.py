@@ -16,7 +16,7 @@ from app.providers.base import (
     ProviderUnavailableError,
     ReauthRequiredError,
 )
-from app.providers.plaid.decoding import DECODE_ERRORS, without_nul
+from app.providers.decoding import DECODE_ERRORS, without_nul
 from app.providers.plaid.structs import Error
 
 RATE_LIMIT_SECONDS = 60.0

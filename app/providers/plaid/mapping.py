@@ -1,21 +1,19 @@
 """Plaid's words to our records. Here, and nowhere else, Plaid's sign becomes ours."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import TypeVar
 
 from app.domain.money import INTEGER_DIGITS_MAX, AmountError, Money, check_amount, is_currency
 from app.domain.records import (
     AccountRecord,
     BalanceRecord,
     HoldingRecord,
-    RejectedRecord,
     SourceKey,
     TransactionRecord,
 )
 from app.providers.base import ItemRecord
+from app.providers.decoding import RowError
 from app.providers.plaid import structs
 from app.providers.plaid.errors import message_of
 
@@ -36,34 +34,6 @@ _WIDE = Context(prec=64)
 _DOUBLE_DIGITS = 17
 # A few units in the last place: what a sum of a few doubles may be off by.
 _DOUBLE_PRECISION = Decimal(2) ** -48
-
-Row = TypeVar("Row")
-Record = TypeVar("Record")
-
-
-class RowError(ValueError):
-    """One row cannot be booked; `reason` is in plain words, `field` is Plaid's name."""
-
-    def __init__(self, reason: str, field: str) -> None:
-        super().__init__(reason)
-        self.reason, self.field = reason, field
-
-
-def records_of(
-    rows: Iterable[Row],
-    record_of: Callable[[Row], Record],
-    where: str,
-    id_of: Callable[[Row], str],
-    rejected: list[RejectedRecord],
-) -> list[Record]:
-    """Return the records of all good rows; report the others in `rejected`."""
-    records = []
-    for row in rows:
-        try:
-            records.append(record_of(row))
-        except RowError as error:
-            rejected.append(RejectedRecord(error.reason, f"{where}.{error.field}", id_of(row)))
-    return records
 
 
 def transaction_record(row: structs.Transaction) -> TransactionRecord:

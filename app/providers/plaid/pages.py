@@ -8,16 +8,17 @@ from msgspec import Raw, Struct
 
 from app.domain.records import AccountRecord, ChangeSet, RejectedRecord, TransactionRecord
 from app.providers.base import Page
-from app.providers.plaid import mapping, structs
-from app.providers.plaid.decoding import (
+from app.providers.decoding import (
     DECODE_ERRORS,
     bad_body,
     decode_leniently,
     decode_rows,
     parse_object,
+    records_of,
     repaired,
     without_nul,
 )
+from app.providers.plaid import mapping, structs
 
 TRANSACTIONS = "plaid.transactions_sync"
 ACCOUNTS = "plaid.accounts"
@@ -139,7 +140,7 @@ def _decode_holdings(payload: bytes, from_cursor: str | None) -> Page:
     rejected: Rejected = []
     body = _decode(_HOLDINGS, _HOLDINGS_RAW, payload, rejected, _holdings_rows)
     securities = {security.security_id: security for security in body.securities or ()}
-    holdings = mapping.records_of(
+    holdings = records_of(
         body.holdings,
         lambda row: mapping.holding_record(row, securities.get(row.security_id)),
         "holdings",
@@ -162,7 +163,7 @@ def _decode_investments(payload: bytes, from_cursor: str | None) -> Page:
     """Read a page of offset paging; the cursor is the offset in digits."""
     rejected: Rejected = []
     body = _decode(_INVESTMENTS, _INVESTMENTS_RAW, payload, rejected, _investment_rows)
-    upserts = mapping.records_of(
+    upserts = records_of(
         body.investment_transactions,
         mapping.investment_record,
         "investment_transactions",
@@ -278,14 +279,14 @@ def _part(part_type: type[Body], value: object) -> Body | None:
 def _transactions(
     rows: list[structs.Transaction], where: str, rejected: Rejected
 ) -> list[TransactionRecord]:
-    return mapping.records_of(
+    return records_of(
         rows, mapping.transaction_record, where, lambda row: row.transaction_id, rejected
     )
 
 
 def _accounts(rows: list[structs.Account] | None, rejected: Rejected) -> tuple[AccountRecord, ...]:
     return tuple(
-        mapping.records_of(
+        records_of(
             rows or (), mapping.account_record, "accounts", lambda row: row.account_id, rejected
         )
     )

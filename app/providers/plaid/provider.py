@@ -14,9 +14,9 @@ from app.providers.base import (
     ProviderSetupError,
     WebhookHint,
 )
+from app.providers.decoding import decode
 from app.providers.plaid import pages, structs, webhooks
 from app.providers.plaid.client import PlaidClient, PlaidSettings
-from app.providers.plaid.decoding import decode
 from app.providers.plaid.errors import message_of, raised, rule_of
 
 DAYS_REQUESTED = 730
@@ -30,6 +30,7 @@ class PlaidProvider:
 
     name = "plaid"
     webhook_header: str | None = webhooks.HEADER
+    requests_per_day: int | None = None
 
     def __init__(self, settings: PlaidSettings, client: PlaidClient | None = None) -> None:
         self._settings = settings

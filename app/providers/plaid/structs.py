@@ -7,15 +7,12 @@ are plain text, because Plaid adds values without notice.
 
 import datetime as dt
 from decimal import Decimal
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-ID_LENGTH_MAX = 255
-TEXT_LENGTH_MAX = 2_000
+from app.providers.decoding import Id, Text
 
-Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX)]
-Text = Annotated[str, Meta(max_length=TEXT_LENGTH_MAX)]
 Date = dt.date
 DateTime = dt.datetime
 

@@ -23,8 +23,8 @@ from app.providers.base import (
     WebhookHint,
     WebhookRefusedError,
 )
+from app.providers.decoding import decode, decode_leniently
 from app.providers.plaid import errors
-from app.providers.plaid.decoding import decode, decode_leniently
 from app.providers.plaid.mapping import utc
 from app.providers.plaid.structs import VerificationKey, VerificationKeyAnswer, Webhook
 

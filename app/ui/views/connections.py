@@ -141,6 +141,26 @@ class ProgressView:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupTokenView:
+    """connections/simplefin.html.
+
+    Its forms: POST /connections/simplefin (`setup_token`, `item`), and for a connection POST
+    /connections/{id}/settled.
+    """
+
+    server_url: str
+    """Where setup tokens are made."""
+    is_practice: bool = False
+    """That is the bank simulator."""
+    connection_id: str = ""
+    """The connection that needs its person; "" for a new one."""
+    institution_name: str = ""
+    state_words: str = ""
+    error: str = ""
+    """What was wrong with the token."""
+
+
+@dataclass(frozen=True, slots=True)
 class GoOnView:
     """connections/link.html, which leads on to the provider's own page.
 

@@ -466,7 +466,7 @@ def test_production_is_reached_by_https_only():
 
 def test_the_registry_knows_what_was_configured():
     registry.configure(PlaidSettings("c", "s", "http://127.0.0.1:1", "sandbox"))
-    assert registry.names() == ("plaid",)
+    assert registry.names() == ("simplefin", "plaid")
     assert registry.get("plaid").name == "plaid"
 
     registry.configure(None)

@@ -42,6 +42,9 @@ RUN_PAGES_MAX = 20_000
 """Of one run, loops that were begun again included."""
 INVESTMENT_HISTORY = dt.timedelta(days=730)
 INVESTMENT_PAGES_MAX = 200
+BUDGET_TIME = dt.timedelta(hours=24)
+BUDGET_WAIT_SECONDS = 3600.0
+BUDGET_SPENT = "DAILY_LIMIT"
 UNTOLD = ".untold"
 """Kind of the pages that we write: what a full answer did not tell (`service/rereading.py`)."""
 
@@ -125,9 +128,12 @@ def moves_cursor(page: Page | journal.Heading) -> bool:
 def fetch(turn: Turn) -> ReadPages:
     """Read the Item, all pages that follow its cursor, and its accounts, into the journal."""
     provider, token = turn.provider, turn.access_token
-    pages = [_journal(turn, provider.fetch_item(token), 0)]
+    item = provider.fetch_item(token)
+    pages = [_journal(turn, item, 0)] if item is not None else []
     pages += _fetch_transactions(turn, 1)
-    pages.append(_journal(turn, provider.fetch_accounts(token), pages[-1].sequence + 1))
+    listing = provider.fetch_accounts(token)
+    if listing is not None:
+        pages.append(_journal(turn, listing, pages[-1].sequence + 1))
     if any(account.kind == "investment" for account in pages[-1].page.changes.accounts):
         pages += _fetch_investments(turn, pages[-1].sequence + 1)
     end = next(p.page.changes.to_cursor for p in reversed(pages) if moves_cursor(p.page))
@@ -165,6 +171,7 @@ def _fetch_loop(turn: Turn, start: str | None, sequence: int) -> list[JournaledP
     pages: list[JournaledPage] = []
     cursor, seen = start, {start}
     while len(pages) < PAGES_MAX:
+        _keep_to_the_budget(turn)
         page = turn.provider.fetch_transactions(turn.access_token, cursor)
         pages.append(_journal(turn, page, sequence + len(pages)))
         if not page.has_more:
@@ -174,6 +181,32 @@ def _fetch_loop(turn: Turn, start: str | None, sequence: int) -> list[JournaledP
             raise ProviderContractError("CURSOR_LOOP", "The bank data service repeats itself.")
         seen.add(cursor)
     raise ProviderContractError("TOO_MANY_PAGES", "The bank data service sends no end of data.")
+
+
+def _keep_to_the_budget(turn: Turn) -> None:
+    """Ask no Item more often than its provider allows in a day, whoever wants it.
+
+    Raises:
+        ProviderUnavailableError: It was asked so often in the last 24 hours.
+    """
+    most = turn.provider.requests_per_day
+    if most is None:
+        return
+    with household_transaction(turn.household_id) as session:
+        asked = repository.count_requests(
+            session,
+            turn.household_id,
+            turn.item_id,
+            clock.now() - BUDGET_TIME,
+            not_asked=BUDGET_SPENT,
+        )
+    if asked >= most:
+        raise ProviderUnavailableError(
+            BUDGET_SPENT,
+            f"This connection may be asked about {most} times a day, and was. We go on by "
+            "ourselves when it may be asked again.",
+            retry_after_seconds=BUDGET_WAIT_SECONDS,
+        )
 
 
 def _fetch_investments(turn: Turn, sequence: int) -> list[JournaledPage]:

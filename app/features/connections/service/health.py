@@ -63,11 +63,16 @@ def of_item_record(provider: Provider, record: ItemRecord | None) -> dict[str, o
         return values
     values["institution_seen_at"] = record.last_successful_update
     values["consent_expires_at"] = record.consent_expires_at
+    if record.institution_name:
+        values["institution_name"] = record.institution_name
     expires = record.consent_expires_at
     if expires is not None and expires < clock.now() + EXPIRING:
         values["state"] = "expiring"
     if record.error_code:
         values |= of_error_code(provider, record.error_code)
+        values["error_message"] = record.error_message or values["error_message"]
+        if record.reads_on:
+            values.pop("next_sync_at", None)
     return values
 
 

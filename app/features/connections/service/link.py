@@ -79,8 +79,8 @@ def start_link(
     with household_transaction(household_id) as session:
         if item_id is not None:
             token = open_token(session, get_item(session, household_id, item_id))
-        elif len(repository.list_items(session, household_id, limit=ITEMS_MAX)) >= ITEMS_MAX:
-            raise ConflictError(f"A household can have {ITEMS_MAX} connections. Unlink one first.")
+        else:
+            check_room(session, household_id)
     link_session_id = uuid7()
     try:
         start = provider.start_link(
@@ -107,6 +107,16 @@ def start_link(
             },
         )
     return LinkFlow(link_session_id, start.link_token, start.url, start.expires_at)
+
+
+def check_room(session: Session, household_id: UUID) -> None:
+    """Refuse one more connection when there are as many as there may be.
+
+    Raises:
+        ConflictError: There are.
+    """
+    if len(repository.list_items(session, household_id, limit=ITEMS_MAX)) >= ITEMS_MAX:
+        raise ConflictError(f"A household can have {ITEMS_MAX} connections. Unlink one first.")
 
 
 def find_link_url(session: Session, household_id: UUID, link_session_id: UUID) -> str | None:
@@ -180,7 +190,7 @@ def exchange_public_token(
         if link_token and link is None:
             raise NotFoundError("There is no such link token. Ask for a new one.")
         if link is None:
-            link = _own_session(session, household_id, user_id)
+            link = open_session(session, household_id, user_id)
     if link.state != "open":
         raise ConflictError("This link session was used already. Ask for a new link token.")
     return exchange(household_id, link, (public_token,))
@@ -217,6 +227,8 @@ def _exchange_one(
     fault("link.before_exchange")
     exchanged = provider.exchange(public_token)
     fault("link.exchanged")
+    if link.item_id is not None:
+        return _replace_secret(household_id, link, exchanged)
     item_id = _store_item(household_id, link, provider, exchanged)
     fault("link.committed")
     try:
@@ -267,6 +279,18 @@ def _store_item(
     return item_id
 
 
+def _replace_secret(household_id: UUID, link: LinkSession, exchanged: Exchange) -> UUID:
+    """Let a connection go on with another secret, and ask for a sync."""
+    assert link.item_id is not None  # the caller looked
+    with household_transaction(household_id) as session:
+        key = vault.get_key(session, household_id)
+        token = exchanged.access_token.encode()
+        sealed = key.seal(token, place=turns.TOKEN_PLACE, row_id=link.item_id)
+        repository.update_item(session, household_id, link.item_id, {"access_token": sealed})
+        _note_repair(session, household_id, link, from_state="exchanging")
+    return link.item_id
+
+
 def _describe(session: Session, household_id: UUID, item_id: UUID, page: Page) -> None:
     record = page.item or ItemRecord(None, None)
     journal.write(session, household_id, kind=page.kind, payload=page.payload, item_id=item_id)
@@ -292,7 +316,15 @@ def _reopen(household_id: UUID, link: LinkSession, error: ProviderError) -> None
         )
 
 
-def _own_session(session: Session, household_id: UUID, user_id: UUID) -> LinkSession:
+def open_session(
+    session: Session,
+    household_id: UUID,
+    user_id: UUID,
+    *,
+    provider_name: str = "plaid",
+    item_id: UUID | None = None,
+) -> LinkSession:
+    """Note that a user brings a one-time token that no link flow of ours made."""
     link_session_id = uuid7()
     repository.insert_link_session(
         session,
@@ -300,8 +332,9 @@ def _own_session(session: Session, household_id: UUID, user_id: UUID) -> LinkSes
             "household_id": household_id,
             "id": link_session_id,
             "user_id": user_id,
-            "provider": "plaid",
+            "provider": provider_name,
             "link_token": "",
+            "item_id": item_id,
             "expires_at": clock.now() + dt.timedelta(hours=1),
         },
     )
@@ -314,18 +347,25 @@ def _repaired(household_id: UUID, link: LinkSession) -> LinkOutcome:
     """Note that the user signed in again; the sync will tell whether that was enough."""
     assert link.item_id is not None  # the caller looked
     with household_transaction(household_id) as session:
-        if repository.move_link_session(
-            session, household_id, link.id, from_state="open", to_state="repaired"
-        ):
-            mark_repaired(session, household_id, link.item_id)
-            audit.record(
-                session,
-                household_id,
-                "item.repaired",
-                actor=audit.Actor(link.user_id),
-                object_id=link.item_id,
-            )
+        _note_repair(session, household_id, link, from_state="open")
     return LinkOutcome("repaired", (link.item_id,))
+
+
+def _note_repair(
+    session: Session, household_id: UUID, link: LinkSession, *, from_state: str
+) -> None:
+    assert link.item_id is not None  # the callers looked
+    if repository.move_link_session(
+        session, household_id, link.id, from_state=from_state, to_state="repaired"
+    ):
+        mark_repaired(session, household_id, link.item_id)
+        audit.record(
+            session,
+            household_id,
+            "item.repaired",
+            actor=audit.Actor(link.user_id),
+            object_id=link.item_id,
+        )
 
 
 def mark_repaired(session: Session, household_id: UUID, item_id: UUID) -> None:

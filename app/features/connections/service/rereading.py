@@ -6,6 +6,7 @@ that would withdraw much is more likely wrong than right, so then nothing is boo
 asked.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import ConflictError
 from app.domain.records import SourceKey
+from app.features.accounts import service as accounts
 from app.features.accounts.service import SourceAccountKey
 from app.features.audit import service as audit
 from app.features.connections import repository
@@ -24,7 +26,7 @@ from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
 from app.features.transactions import apply
 from app.models import Item
-from app.providers.base import ProviderError, ProviderUnavailableError
+from app.providers.base import ProviderError, ProviderUnavailableError, Span
 
 LOST_SHARE = 5
 """Nothing is booked without a person's word when more than one row in so many would go …"""
@@ -48,12 +50,14 @@ class WithdrawalHeldError(ProviderError):
 class Sweep:
     """What is needed to withdraw what a full answer does not tell."""
 
-    told_anew: tuple[UUID, ...]
-    """The source accounts of which it tells everything."""
+    told_from: Mapping[UUID, dt.date]
+    """The source accounts of which it tells everything, and from which day on."""
     names: Mapping[UUID, str]
     """What the source calls each of them."""
     live: int
-    """Rows of the Item that counted before."""
+    """Rows that counted before, of the days that it tells."""
+    is_of_windows: bool = False
+    """The provider tells days, and never which pending row was posted."""
 
 
 def ask(session: Session, household_id: UUID, item_id: UUID) -> None:
@@ -108,26 +112,59 @@ def check_complete(item: Item, pages: Sequence[JournaledPage]) -> None:
         )
 
 
+def lists_unread_accounts(session: Session, turn: Turn, pages: Sequence[JournaledPage]) -> bool:
+    """Tell whether windows list an account for the first time, of which they tell only some days.
+
+    Where the provider has a cursor, it tells the whole history of such an account by itself.
+    """
+    if turn.cursor is None or pages[0].page.told is None or is_full(turn, pages):
+        return False
+    known = accounts.keys_of_item(session, turn.household_id, turn.provider.name, turn.item_id)
+    listed = (record for each in pages for record in each.page.changes.accounts)
+    return any(record.source_id not in known for record in listed)
+
+
 def begin(
     session: Session,
     turn: Turn,
+    pages: Sequence[JournaledPage],
     listings: Sequence[JournaledPage],
     keys: Mapping[str, SourceAccountKey],
-) -> Sweep:
-    """Note which accounts a full answer tells, and how much was there; before it is applied.
+) -> Sweep | None:
+    """Note what an answer tells to the end, and how much was there; before it is applied.
 
-    An account that is not listed is not told either: its history stays. Movements of investments
-    come without a cursor, and only those of two years, so theirs stay as well.
+    None where it tells of changes alone. An account that is not listed is not told either: its
+    history stays. Movements of investments come without a cursor, and only those of two years, so
+    theirs stay as well.
     """
+    spans = [each.page.told for each in pages if moves_cursor(each.page)]
+    if spans[0] is not None:
+        told = _told_from([span for each in spans for span in each or ()], keys)
+        names = {keys[name].source_account_id: name for name in keys}
+        live = repository.count_live_rows(session, turn.household_id, told)
+        return Sweep(told, names, live, is_of_windows=True)
+    if not is_full(turn, pages):
+        return None
     names = {
         keys[account.source_id].source_account_id: account.source_id
         for listing in listings
         for account in listing.page.changes.accounts
         if account.kind != "investment"
     }
-    ids = [key.source_account_id for key in keys.values()]
-    live = repository.count_live_rows(session, turn.household_id, ids)
-    return Sweep(tuple(names), names, live)
+    everything = {key.source_account_id: dt.date.min for key in keys.values()}
+    live = repository.count_live_rows(session, turn.household_id, everything)
+    return Sweep(dict.fromkeys(names, dt.date.min), names, live)
+
+
+def _told_from(spans: Sequence[Span], keys: Mapping[str, SourceAccountKey]) -> dict[UUID, dt.date]:
+    """Return from which day on everything is told, without a gap up to now."""
+    newest = max((span.end for span in spans), default=None)
+    found: dict[UUID, dt.date] = {}
+    for span in sorted(spans, key=lambda each: each.end, reverse=True):
+        account_id = keys[span.account_source_id].source_account_id
+        if span.end == newest or (account_id in found and span.end >= found[account_id]):
+            found[account_id] = min(span.first, found.get(account_id, span.first))
+    return found
 
 
 def withdraw_untold(
@@ -135,7 +172,8 @@ def withdraw_untold(
 ) -> tuple[SourceKey, ...]:
     """Withdraw what a full answer, which was just applied, did not tell; return what was shown.
 
-    A row that came and could not be booked was told.
+    A row that came and could not be booked was told. Windows come again and again: what was
+    withdrawn before is not withdrawn once more.
 
     Raises:
         WithdrawalHeldError: It is too much to believe; the caller's transaction must not commit.
@@ -143,8 +181,8 @@ def withdraw_untold(
     rejected = {each.source_id for page in pages for each in page.page.changes.rejected}
     untold = [
         row
-        for row in apply.untold(session, turn.household_id, sweep.told_anew)
-        if row[1] not in rejected
+        for row in apply.untold(session, turn.household_id, sweep.told_from)
+        if row[1] not in rejected and (row[2] or not sweep.is_of_windows)
     ]
     lost = tuple((sweep.names[account_id], name) for account_id, name, shown in untold if shown)
     is_much = len(lost) > LOST_ROWS and len(lost) * LOST_SHARE > sweep.live

@@ -139,19 +139,22 @@ def _book(turn: Turn, read: ReadPages) -> Applied | None:
         if item is None or item.cursor != turn.cursor:
             turns.lose(session, turn)
             return None
-        is_full = rereading.is_full(turn, read.pages)
-        if is_full:
+        if rereading.is_full(turn, read.pages):
             rereading.check_complete(item, read.pages)
-        applied = _apply(session, turn, read, is_full=is_full)
+        has_unread = rereading.lists_unread_accounts(session, turn, read.pages)
+        applied = _apply(session, turn, read)
         fault("sync.before_cursor")
         _record_success(session, turn, item, read.pages, applied)
+        if has_unread:
+            values = {"sync_wanted_by": turns.REREAD, "next_sync_at": clock.now()}
+            repository.update_item(session, turn.household_id, turn.item_id, values)
         jobs.tell_after_commit(session, lambda: _announce(turn, applied))
         fault("sync.before_commit")
     fault("sync.committed")
     return applied
 
 
-def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> Applied:
+def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
     change_set_id = changes.open_change_set(
         session, turn.household_id, kind="sync", sync_run_id=read.run_id
     )
@@ -182,7 +185,7 @@ def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> A
             feeds=homes.feeds,
         )
     ask_about_homes(session, turn.household_id, change_set_id, homes, keys)
-    sweep = rereading.begin(session, turn, listings, keys) if is_full else None
+    sweep = rereading.begin(session, turn, pages, listings, keys)
     applied = transactions.apply_changes(
         session,
         turn.household_id,
@@ -191,7 +194,8 @@ def _apply(session: Session, turn: Turn, read: ReadPages, *, is_full: bool) -> A
         accounts=keys,
         categories=categories_of(session, turn.household_id, joined),
         pages=_pages_by_key(pages),
-        told_anew=sweep.told_anew if sweep else (),
+        told_from=sweep.told_from if sweep else None,
+        link_posted=sweep is not None and sweep.is_of_windows,
     )
     if sweep:
         gone = rereading.withdraw_untold(session, turn, read.run_id, pages, sweep)

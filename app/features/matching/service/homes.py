@@ -114,7 +114,7 @@ def _arrival(record: AccountRecord, institution_name: str | None) -> AccountTrac
         subtype=record.subtype,
         mask=record.mask,
         name=record.name,
-        institution=institution_name,
+        institution=record.institution or institution_name,
         persistent_id=record.persistent_id,
         current=record.balance.current,
     )

@@ -1,17 +1,25 @@
-"""Decode Plaid's bodies: fast when they keep the contract, row by row when they do not."""
+"""Decode bodies of JSON: fast when they keep the contract, row by row when they do not."""
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from app.domain.records import RejectedRecord
 from app.providers.base import ProviderContractError, ProviderUnavailableError
-from app.providers.plaid.structs import TEXT_LENGTH_MAX, Text
 
+ID_LENGTH_MAX = 255
+TEXT_LENGTH_MAX = 2_000
+
+Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX)]
+Text = Annotated[str, Meta(max_length=TEXT_LENGTH_MAX)]
+
+Row = TypeVar("Row")
+Record = TypeVar("Record")
 StructType = TypeVar("StructType", bound=Struct)
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -24,6 +32,31 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+
+
+class RowError(ValueError):
+    """One row cannot be booked; `reason` is in plain words, `field` is the provider's name."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        super().__init__(reason)
+        self.reason, self.field = reason, field
+
+
+def records_of(
+    rows: Iterable[Row],
+    record_of: Callable[[Row], Record],
+    where: str,
+    id_of: Callable[[Row], str],
+    rejected: list[RejectedRecord],
+) -> list[Record]:
+    """Return the records of all good rows; report the others in `rejected`."""
+    records = []
+    for row in rows:
+        try:
+            records.append(record_of(row))
+        except RowError as error:
+            rejected.append(RejectedRecord(error.reason, f"{where}.{error.field}", id_of(row)))
+    return records
 
 
 def without_nul(payload: bytes) -> bytes:
@@ -134,17 +167,18 @@ def _decode_field_by_field(row_type: type[StructType], raw: Raw) -> StructType:
         raise _RowError("this is not an object", "", {}) from None
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(row_type):
-        if field.name not in given:
+        name = field.encode_name
+        if name not in given:
             if field.required:
-                raise _RowError("a required field is missing", field.name, given)
+                raise _RowError("a required field is missing", name, given)
             continue
         try:
-            values[field.name] = msgspec.json.decode(given[field.name], type=field.type)
+            values[field.name] = msgspec.json.decode(given[name], type=field.type)
         except DECODE_ERRORS:
             if field.required:
-                raise _RowError("a required field is not valid", field.name, given) from None
+                raise _RowError("a required field is not valid", name, given) from None
             if field.type == Text | None:
-                values[field.name] = _shortened(given[field.name])
+                values[field.name] = _shortened(given[name])
     return row_type(**values)
 
 
