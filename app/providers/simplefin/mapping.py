@@ -29,6 +29,7 @@ _KINDS = (
 )
 _NOT_CREDIT = re.compile(r"\b(debit|checking|savings|prepaid)\b", re.IGNORECASE)
 _MASK = re.compile(r"(?:\(|[x*.#•…-]|\b)\s?(\d{4})\)?\s*\Z")
+_AROUND = " \t-(*.#•…"
 _NO_LETTERS = re.compile(r"[^A-Z]+")
 
 
@@ -74,7 +75,8 @@ def account_record(
     mask = _MASK.search(row.name)
     return AccountRecord(
         source_id=row.id,
-        name=row.name.strip() or "Account",
+        # The digits are shown beside the name, and other sources tell it without them.
+        name=(row.name[: mask.start()] if mask else row.name).strip(_AROUND) or "Account",
         kind=kind_of(row.name),
         subtype=None,
         balance=BalanceRecord(
