@@ -344,7 +344,8 @@ WITH owned AS (
            CASE c.relname WHEN 'households' THEN 'id' ELSE 'household_id' END AS owner
     FROM pg_class AS c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-      AND NOT c.relispartition AND c.relname NOT IN ('user_sessions', 'webhooks')
+      AND NOT c.relispartition
+      AND c.relname NOT IN ('user_sessions', 'api_tokens', 'webhooks')
       AND (c.relname = 'households' OR EXISTS (
           SELECT FROM pg_attribute AS a
           WHERE a.attrelid = c.oid AND a.attname = 'household_id' AND NOT a.attisdropped))
