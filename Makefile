@@ -46,12 +46,14 @@ migration: $(DEVELOPMENT) ## Write a migration from the models: make migration m
 	@exec $(BIN)/alembic revision --autogenerate -m "$(m)"
 
 test: $(DEVELOPMENT) $(ASSETS) ## Run the tests, but the slow ones and those that need a browser
+	@sh scripts/ensure_pgbouncer.sh
 	$(BIN)/pytest -m "not browser and not slow" $(PARALLEL)
 
 explore: $(DEVELOPMENT) $(ASSETS) ## Look for what is new: the same tests with examples nobody tried
 	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -m "not browser" $(PARALLEL)
 
 test-all: $(DEVELOPMENT) $(ASSETS) ## Run all tests without a browser, slow ones too, with many examples
+	@sh scripts/ensure_pgbouncer.sh
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -m "not browser" $(PARALLEL)
 
 chaos: $(DEVELOPMENT) ## Kill workers at named places and check every invariant: make chaos SEED=7 N=1000

@@ -9,9 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from app.core import csrf, reporting, web
+from app.core import csrf, database, reporting, web
 from app.core.config import settings
-from app.core.database import engine
 from app.core.errors import AppError
 from app.core.logging import configure_logging
 from app.core.problems import RESPONSES, Problems
@@ -78,6 +77,7 @@ ROUTERS = [
 def create_app() -> FastAPI:
     """Return the web application, with every route and every guard."""
     configure_logging()
+    database.limit_to_requests()
     reporting.configure("web")
     providers.configure()
     problems = Problems(_render_page, find_current_user)
@@ -118,7 +118,7 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = settings.DATABASE_POOL_SIZE
     async with streams_end_with_the_server():
         yield
-    engine.dispose()
+    database.engine.dispose()
 
 
 def _render_page(request: Request, error: AppError, request_id: str) -> Response:

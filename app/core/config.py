@@ -7,7 +7,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -53,10 +53,15 @@ class Settings(BaseSettings):
 
     DATABASE_URL: SecretStr
     """`postgresql://user:password@host:5432/fintech_app`; PostgreSQL 15 to 18."""
+    DATABASE_POOLER_URL: str = ""
+    """`postgresql://pgbouncer:6432`, in transaction mode, for requests and jobs; login and database
+    are those of DATABASE_URL, where migrations and backups go past it. Empty: there is none."""
     DATABASE_POOL_SIZE: int = Field(default=20, ge=1, le=200)
     """Connections of one process, and the number of requests it serves at a time."""
-    DATABASE_STATEMENT_TIMEOUT_SECONDS: int = Field(default=30, ge=1, le=3600)
-    """A statement that takes longer is cancelled, and its request answered with 503."""
+    DATABASE_STATEMENT_TIMEOUT_SECONDS: int = Field(default=10, ge=1, le=3600)
+    """A statement of a request that takes longer is cancelled, the request answered with 503."""
+    DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS: int = Field(default=60, ge=1, le=3600)
+    """The same for jobs, commands, and requests that book or take back whole files."""
     REDIS_URL: SecretStr = SecretStr("redis://localhost:6379/0")
     """Broker and live events; holds nothing that may not be lost."""
 
@@ -146,6 +151,16 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return value
 
+    @field_validator("DATABASE_POOLER_URL")
+    @classmethod
+    def _is_a_place(cls, value: str) -> str:
+        url = urlsplit(value)
+        if value and not (url.scheme in ("postgresql", "postgres") and url.hostname):
+            raise ValueError("must look like postgresql://host:port")
+        if url.username or url.password:
+            raise ValueError("must name no login: that of DATABASE_URL is used")
+        return value
+
     @field_validator("SENTRY_DSN")
     @classmethod
     def _is_dsn(cls, value: str) -> str:
@@ -195,6 +210,11 @@ class Settings(BaseSettings):
         return f"postgresql+psycopg://{rest}"
 
     @cached_property
+    def pooler_url(self) -> str:
+        """The pooler's address with login, database and driver; empty if there is none."""
+        return _moved(self.sqlalchemy_url, self.DATABASE_POOLER_URL)
+
+    @cached_property
     def is_https(self) -> bool:
         """Whether people reach us over TLS; decides the cookie's name and flags."""
         return urlsplit(self.PUBLIC_URL).scheme == "https"
@@ -234,6 +254,21 @@ class Settings(BaseSettings):
         if local and not self.PLAID_BASE_URL:
             return None
         return f"{base}/webhooks/plaid"
+
+
+def _moved(url: str, place: str) -> str:
+    """Return the address of a database with another host, and database or parameters if named."""
+    if not place:
+        return ""
+    whole, other = urlsplit(url), urlsplit(place)
+    login, at, _ = whole.netloc.rpartition("@")
+    # A host among the parameters would go before the one that we name.
+    kept = [each for each in parse_qsl(whole.query) if each[0] not in ("host", "hostaddr", "port")]
+    return whole._replace(
+        netloc=f"{login}{at}{other.netloc}",
+        path=other.path.rstrip("/") or whole.path,
+        query=other.query or urlencode(kept),
+    ).geturl()
 
 
 _MEND = "generate one with `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`"

@@ -3,38 +3,31 @@
 Whoever DATABASE_URL logs in as, each transaction runs as one of two roles that row-level
 security binds: `fintech_tenant`, which sees one household, or `fintech_system`, which sees all
 and is for the few named uses that cross households (signing in, webhooks, the schedule).
+
+Behind a pooler in transaction mode a server connection serves another process with each
+transaction. All that a transaction needs is therefore set for it alone, and statements have no
+names that a later one would look for.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from app.core.config import settings
 
 TENANT_ROLE = "fintech_tenant"
 SYSTEM_ROLE = "fintech_system"
+LOCK_SECONDS_MAX = 5
+"""How long a statement waits for what another transaction holds."""
+IDLE_SECONDS_MAX = 15
+"""How long a transaction may do nothing in the database before it is ended."""
 
-engine = create_engine(
-    settings.sqlalchemy_url,
-    pool_size=settings.DATABASE_POOL_SIZE,
-    max_overflow=0,
-    pool_timeout=10,
-    pool_recycle=1800,
-    connect_args={
-        "connect_timeout": 5,
-        "application_name": "fintech",
-        "options": (
-            f"-c statement_timeout={settings.DATABASE_STATEMENT_TIMEOUT_SECONDS}s"
-            " -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c jit=off"
-            # Plans depend on the values: on how common a category or an amount is.
-            " -c plan_cache_mode=force_custom_plan"
-        ),
-    },
-)
-_sessions = sessionmaker(engine, expire_on_commit=False)
+_SHARED = "shares_server_connections"
+_statement_seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
 
 # One round trip: the role and the household last until the transaction ends, so that a pooled
 # connection never carries them to its next borrower.
@@ -44,15 +37,86 @@ _AS_TENANT = (
 _AS_SYSTEM = f"SELECT set_config('role', '{SYSTEM_ROLE}', true)"
 
 
+def _limits() -> dict[str, str]:
+    """Return the server's parameters that bound and shape the statements of this process."""
+    return {
+        "statement_timeout": f"{_statement_seconds}s",
+        "lock_timeout": f"{LOCK_SECONDS_MAX}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_SECONDS_MAX}s",
+        "jit": "off",
+        # Plans depend on the values: on how common a category or an amount is.
+        "plan_cache_mode": "force_custom_plan",
+    }
+
+
+def limit_to_requests() -> None:
+    """Bound the statements of this process as those that people wait for; the web calls it."""
+    global _statement_seconds  # what kind of process this is, said once
+    _statement_seconds = settings.DATABASE_STATEMENT_TIMEOUT_SECONDS
+
+
+def make_engine(url: str, *, through_pooler: bool) -> Engine:
+    """Return an engine with the bounds of this process; nothing is connected yet.
+
+    Args:
+        url: Of the server or of the pooler, with the driver.
+        through_pooler: Whether server connections change hands after each transaction. Such a
+            pooler takes no parameters at the start of a connection, so that transactions set
+            them, and may not know statements by the names that psycopg gives them.
+    """
+    arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "fintech"}
+    if through_pooler:
+        arguments["prepare_threshold"] = None
+    made = create_engine(
+        url,
+        pool_size=settings.DATABASE_POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_recycle=1800,
+        connect_args=arguments,
+        execution_options={_SHARED: through_pooler},
+    )
+    if not through_pooler:
+        event.listen(made, "do_connect", _send_limits)
+    return made
+
+
+def _send_limits(*arguments: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
+    [*_, parameters] = arguments
+    parameters["options"] = " ".join(f"-c {name}={value}" for name, value in _limits().items())
+
+
+engine = make_engine(
+    settings.pooler_url or settings.sqlalchemy_url, through_pooler=bool(settings.pooler_url)
+)
+_sessions = sessionmaker(engine, expire_on_commit=False)
+
+
 @event.listens_for(Session, "after_begin")
 def _assume_role(session: Session, _: SessionTransaction, connection: Connection) -> None:
     household_id = session.info.get("household_id")
+    values: tuple[str, ...] = ()
     if household_id is not None:
-        connection.exec_driver_sql(_AS_TENANT, (str(household_id),))
+        statement, values = _AS_TENANT, (str(household_id),)
     elif session.info.get("system"):
-        connection.exec_driver_sql(_AS_SYSTEM)
+        statement = _AS_SYSTEM
     else:
         raise RuntimeError("a session needs a household: use household_transaction()")
+    if connection.get_execution_options().get(_SHARED):
+        statement += _set_for_transaction()
+    connection.exec_driver_sql(statement, values)
+
+
+def _set_for_transaction() -> str:
+    """Return the rest of a SELECT that bounds the statements of one transaction."""
+    limits = _limits().items()
+    return "".join(f", set_config('{name}', '{value}', true)" for name, value in limits)
+
+
+def take_time(session: Session) -> None:
+    """Let the statements of this transaction take as long as a worker's: they hold a whole file."""
+    seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
+    session.connection().exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
 
 
 @contextmanager
@@ -70,3 +134,12 @@ def system_transaction() -> Iterator[Session]:
     """
     with _sessions(info={"system": True}) as session, session.begin():
         yield session
+
+
+@contextmanager
+def nobodys_transaction() -> Iterator[Connection]:
+    """Open a transaction as whoever DATABASE_URL names, to see whether the server answers."""
+    with engine.begin() as connection:
+        if connection.get_execution_options().get(_SHARED):
+            connection.exec_driver_sql(f"SELECT 1{_set_for_transaction()}")
+        yield connection

@@ -217,12 +217,7 @@ def _as_app_error(error: Exception) -> AppError | None:
         told.status = error.status_code
         return told
     if isinstance(error, PoolTimeoutError) or _is_outage(error):
-        log.warning("database_unavailable", error=type(error).__name__)
-        return UnavailableError(
-            "The database cannot be reached right now. Nothing was changed; try again shortly.",
-            code="database_unavailable",
-            retry_after_seconds=RETRY_AFTER_SECONDS,
-        )
+        return _unavailable(error)
     return None
 
 
@@ -239,6 +234,32 @@ def _is_lack_of_room(error: Exception) -> bool:
     return isinstance(error, psycopg.errors.DiskFull) or (
         isinstance(error, OSError) and error.errno in _NO_ROOM_ERRNOS
     )
+
+
+_TOO_SLOW = (
+    "This took longer than a request may, and was stopped. Nothing was changed. "
+    "Ask for less at a time, such as fewer days, or try again later."
+)
+_IN_USE = (
+    "Something else is changing the same records, such as a sync or a large file. "
+    "Nothing was changed; try again shortly."
+)
+_OUT_OF_REACH = "The database cannot be reached right now. Nothing was changed; try again shortly."
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    """Return what is told of a database that is away, or that stopped what took too long."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    log.warning("database_unavailable", error=type(error).__name__, cause=type(cause).__name__)
+    match cause:
+        case psycopg.errors.QueryCanceled():
+            told = UnavailableError(_TOO_SLOW, code="too_slow")
+        case psycopg.errors.LockNotAvailable():
+            told = UnavailableError(_IN_USE, code="in_use")
+        case _:
+            told = UnavailableError(_OUT_OF_REACH, code="database_unavailable")
+    told.retry_after_seconds = RETRY_AFTER_SECONDS
+    return told
 
 
 def _is_outage(error: Exception) -> bool:

@@ -84,6 +84,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         {"SECRET_KEY": "a" * 64},
         {"PUBLIC_URL": "http://money.example"},
         {"DATABASE_URL": "mysql://localhost/fintech"},
+        {"DATABASE_URL": " "},
+        {"DATABASE_POOLER_URL": "pgbouncer:6432"},
+        {"DATABASE_POOLER_URL": "postgresql://fintech:pw@pgbouncer:6432"},
         {"ENCRYPTION_KEYS": "k1:AAAA"},
         {"PASSWORD_LENGTH_MIN": "4"},
         {"ALGORITHM": "none"},
@@ -122,3 +125,22 @@ def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "expected"),
+    [
+        ("postgresql://u:p%40@db:5432/a?sslmode=require", "postgresql://pool:6432",
+         "postgresql+psycopg://u:p%40@pool:6432/a?sslmode=require"),
+        ("postgresql://u@/a?host=/run/postgresql", "postgresql://pool:6432/b?sslmode=disable",
+         "postgresql+psycopg://u@pool:6432/b?sslmode=disable"),
+        ("postgresql:///a?host=/run/postgresql&port=5433", "postgresql://[::1]:6432/",
+         "postgresql+psycopg://[::1]:6432/a"),
+        ("postgresql://u:p@db/a", "", ""),
+    ],
+)  # fmt: skip
+def test_the_pooler_takes_login_and_database_from_the_database(
+    url: str, place: str, expected: str, bare_environment: None
+) -> None:
+    values = {**GOOD, "DATABASE_URL": url, "DATABASE_POOLER_URL": place}
+    assert Settings(_env_file=None, **values).pooler_url == expected

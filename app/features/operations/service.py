@@ -84,7 +84,7 @@ def _look() -> Health:
 
 def _check_database() -> tuple[str, str]:
     try:
-        with database.engine.connect() as connection:
+        with database.nobodys_transaction() as connection:
             versions = set(connection.scalars(text("SELECT version_num FROM alembic_version")))
     except SQLAlchemyError as error:
         is_there = _answers()
@@ -99,7 +99,7 @@ def _check_database() -> tuple[str, str]:
 def _answers() -> bool:
     """Tell a database without our tables from one that does not answer."""
     try:
-        with database.engine.connect() as connection:
+        with database.nobodys_transaction() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError:
         return False

@@ -9,9 +9,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 from sqlalchemy.orm import Session
 
+from app.core import database
 from app.features.transactions.apply import driver
-
-FILE_STATEMENT_TIMEOUT = "120s"
 
 
 class LedgerRow(NamedTuple):
@@ -60,7 +59,7 @@ def lock(session: Session, household_id: UUID) -> None:
     """
     with driver(session).cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [str(household_id)])
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [FILE_STATEMENT_TIMEOUT])
+    database.take_time(session)
 
 
 def rows_of_source(

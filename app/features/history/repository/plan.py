@@ -29,8 +29,6 @@ OTHER_FIELDS = (
 """What is decided field by field."""
 _FIELDS = WORD_FIELDS + OTHER_FIELDS
 Row = TypeVar("Row")
-STATEMENT_TIMEOUT = "120s"
-"""Taking back a large file takes longer than showing a page."""
 
 
 class Touched(NamedTuple):
@@ -353,12 +351,6 @@ WHERE set.household_id = %(household_id)s AND set.kind = 'replay' AND set.undone
   AND set.sequence > %(sequence)s
 ORDER BY set.sequence DESC LIMIT 1
 """
-
-
-def take_time(session: Session) -> None:
-    """Let the statements of this transaction take longer than those of a page."""
-    with driver(session).cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])
 
 
 def touched(

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from app.core import events, jobs
+from app.core import database, events, jobs
 from app.core.database import household_transaction
 from app.core.errors import ConflictError, NotFoundError
 from app.features.changes import service as changes
@@ -105,7 +105,7 @@ def preview(session: Session, household_id: UUID, change_set_id: UUID) -> Previe
     verb = verb_of(target)
     if verb is None:
         raise ConflictError(f"What was {VERBS[target.kind]} has its own entry: use that one.")
-    plan.take_time(session)
+    database.take_time(session)
     held = fold.stage(session, household_id, target, in_force=verb == "redo")
     effects = plan.effects(session, household_id)
     move = moves.move_of(target)
@@ -168,7 +168,7 @@ def _turn(household_id: UUID, actor_user_id: UUID, change_set_id: UUID, verb: st
         turned_by = changes.open_change_set(
             session, household_id, kind=verb, actor_user_id=actor_user_id, target_id=change_set_id
         )
-        plan.take_time(session)
+        database.take_time(session)
         target = _find(session, household_id, change_set_id)
         _check(target, verb)
         _write(session, household_id, target, turned_by, verb)
