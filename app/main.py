@@ -37,7 +37,13 @@ from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
 from app.features.transactions import pages as transactions_pages
 from app.features.users import api as users_api
-from app.features.users import confirm_pages, tokens_api, tokens_pages, two_step_pages
+from app.features.users import (
+    confirm_pages,
+    reset_pages,
+    tokens_api,
+    tokens_pages,
+    two_step_pages,
+)
 from app.features.users import pages as users_pages
 from app.features.users.current import find_current_user
 from app.ui import assets, templating
@@ -55,6 +61,7 @@ ROUTERS = [
     households_pages.router,
     tokens_api.router,
     tokens_pages.router,
+    reset_pages.router,
     dashboard_pages.router,
     accounts_api.router,
     accounts_pages.router,

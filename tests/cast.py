@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -66,19 +66,24 @@ class SignedInBrowser(Browser):
 
         return database.household_transaction(self.person.household_id)
 
-    def confirm(self, **fields: str) -> Response:
-        """Show again that it is them (A8), and go on under the new cookie if that worked."""
+    def request(self, *arguments: Any, **options: Any) -> Response:
+        """Send a request; take over the cookie, should the session go on under another one."""
         from app.core import csrf, security  # reads the environment
-        from tests.factories import people  # reads the environment
 
-        answer = self.post("/confirm", data={"password": people.PASSWORD, **fields})
+        answer = super().request(*arguments, **options)
         cookie = answer.cookies.get(csrf.SESSION_COOKIE)
-        if cookie is not None:
-            # The first cookie was planted without a domain: it would stay beside the new one.
+        if cookie:
+            # The first one was planted without a domain: it would stay beside the new one.
             self.cookies.clear()
             self.cookies.set(csrf.SESSION_COOKIE, cookie)
             self.headers["X-CSRF-Token"] = security.csrf_token(cookie)
         return answer
+
+    def confirm(self, **fields: str) -> Response:
+        """Show again that it is them (A8)."""
+        from tests.factories import people  # reads the environment
+
+        return self.post("/confirm", data={"password": people.PASSWORD, **fields})
 
     def bearer(self) -> dict[str, str]:
         """Return headers for the person's API client, under a session of its own."""

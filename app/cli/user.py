@@ -39,10 +39,26 @@ def create(email: str, name: str, password: str) -> None:
 @click.argument("email")
 @_password
 def set_password(email: str, password: str) -> None:
-    """Set the password of a user who forgot it; ends all their sessions."""
+    """Set the password of a user who forgot it; ends all their sessions and API tokens."""
     with refusals_as_messages():
-        ended = operator.set_password(email, password)
-    click.echo(f"The password of {email} is set; {ended} session(s) ended.")
+        done = operator.set_password(email, password)
+    click.echo(
+        f"The password of {email} is set; {done.sessions_ended} session(s) ended, "
+        f"{done.tokens_revoked} API token(s) revoked."
+    )
+
+
+@command.command("reset-link")
+@click.argument("email")
+def make_reset_link(email: str) -> None:
+    """Print a link by which a user who forgot their password sets one.
+
+    It is good once, for 15 minutes, and ends all their sessions and API tokens. It skips no second
+    factor. Be sure who asks, and send it where nobody else reads.
+    """
+    with refusals_as_messages():
+        link = operator.make_reset_link(email)
+    click.echo(link)
 
 
 @command.command("second-factor-off")

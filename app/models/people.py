@@ -154,6 +154,19 @@ class RefreshToken(Base):
     used_at: Mapped[Instant | None]
 
 
+class PasswordReset(Base):
+    """A link by which a person who forgot their password sets another; gone once it was used."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = (Index(None, "user_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256 of what the link carries."""
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+
+
 class UserTotp(Base):
     """A person's authenticator app, which signing in asks once it is confirmed."""
 

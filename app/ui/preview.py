@@ -34,7 +34,14 @@ from app.ui.templating import (
 )
 from app.ui.views.connections import ProgressView
 from app.ui.views.transactions import Chip, FilterForm
-from app.ui.views.users import CodeView, ConfirmView, FirstRunView, RegisterView, SignInView
+from app.ui.views.users import (
+    CodeView,
+    ConfirmView,
+    FirstRunView,
+    RegisterView,
+    ResetView,
+    SignInView,
+)
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -56,7 +63,7 @@ async def add_shell(request: Request, call_next: Next) -> Response:
     if request.app.state.reload and not request.url.path.startswith(MOUNT_PATH):
         static_assets.reload()
         environment.globals["ui"] = environment.get_template("_macros.html").module
-    signed_in = request.url.path not in ("/sign-in", "/register", "/join")
+    signed_in = request.url.path not in ("/sign-in", "/register", "/join", "/reset-password")
     flashes = (
         (Flash("Your settings were saved.", "success"),) if "saved" in request.url.query else ()
     )
@@ -108,6 +115,13 @@ def confirm(request: Request) -> Response:
     errors = {"password": "The current password is not right."} if request.method == "POST" else {}
     view = ConfirmView("ada@example.com", wants_code=True, errors=errors)
     return render(request, page="users/confirm.html", status=422 if errors else 200, view=view)
+
+
+def reset(request: Request) -> Response:
+    """Ask for a new password, with an error after a POST."""
+    errors = {"form": "This link was used."} if request.method == "POST" else {}
+    status = 422 if errors else 200
+    return render(request, page="users/reset.html", status=status, view=ResetView("token", errors))
 
 
 def tokens(request: Request) -> Response:
@@ -280,6 +294,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/sign-in/code", code, methods=both),
             Route("/confirm", confirm, methods=both),
             Route("/settings", settings),
+            Route("/reset-password", reset, methods=both),
             Route("/settings/tokens", tokens),
             Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),

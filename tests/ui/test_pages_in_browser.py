@@ -18,7 +18,7 @@ PAGES = [
     "/imports", "/imports/preview", "/imports/1", "/settings", "/problems/404", "/problems/500",
     "/sign-in/code", "/confirm", "/settings/two-step/off", "/settings/two-step/setup",
     "/settings/two-step/codes", "/settings/two-step/on", "/household", "/household?viewer", "/join",
-    "/settings/tokens", "/settings/tokens?made", "/settings/tokens/new",
+    "/settings/tokens", "/settings/tokens?made", "/settings/tokens/new", "/reset-password",
 ]  # fmt: skip
 WIDTHS = [320, 360, 375, 768, 1024, 1440]
 BEYOND_THE_EDGE = """() => [...document.querySelectorAll("body *")]

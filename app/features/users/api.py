@@ -7,8 +7,10 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
-from app.features.users import confirmation, service, sessions
+from app.core import csrf
+from app.features.users import confirmation, passwords, service, sessions
 from app.features.users.current import CurrentUser, RequestClient, system_session
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.features.users.sessions import TokenPair
@@ -52,6 +54,8 @@ class PasswordBody(Body):
 
     current_password: Password
     new_password: Password
+    totp_code: Annotated[str, Field(max_length=CODE_LENGTH_MAX)] = ""
+    """Of the app, or a recovery code; with two-step sign-in on."""
 
 
 class Person(BaseModel):
@@ -79,6 +83,17 @@ class Tokens(BaseModel):
     token_type: str = "bearer"  # noqa: S105  # the type's name
     expires_in: int
     """Seconds until the access token expires."""
+
+
+class PasswordChanged(BaseModel):
+    """What else happened when the password was replaced."""
+
+    sessions_ended: int
+    """Other ones, of browsers and programs."""
+    api_tokens_left: int
+    """They go on working."""
+    tokens: Tokens | None
+    """To go on with; null in a browser, which gets another cookie."""
 
 
 @router.post("/register", status_code=201)
@@ -129,11 +144,24 @@ def logout(current: CurrentUser, session: SystemSession) -> None:
     sessions.sign_out(session, current.household_id, current.actor)
 
 
-@router.post("/password", status_code=204)
-def change_password(body: PasswordBody, current: CurrentUser) -> None:
-    """Replace the password; all other sessions end."""
-    service.change_password(
-        current.user_id, body.current_password, body.new_password, actor=current.actor
+@router.post("/password")
+def change_password(
+    body: PasswordBody, current: CurrentUser, client: RequestClient, response: Response
+) -> PasswordChanged:
+    """Replace the password; all other sessions end, and this one goes on under new tokens.
+
+    API tokens go on working: revoke those that should not.
+    """
+    given = (current.actor, body.current_password, body.new_password, body.totp_code, client)
+    if current.kind == sessions.BROWSER:
+        opened, done = passwords.change_in_browser(*given)
+        csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
+        tokens = None
+    else:
+        pair, done = passwords.change_in_program(*given)
+        tokens = _tokens(pair)
+    return PasswordChanged(
+        sessions_ended=done.sessions_ended, api_tokens_left=done.tokens_left, tokens=tokens
     )
 
 

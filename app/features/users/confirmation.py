@@ -48,23 +48,26 @@ def confirm_api(actor: Actor, kind: str, password: str, code: str, client: Clien
 
 @contextmanager
 def proven(
-    actor: Actor,
-    password: str,
-    code: str,
-    *,
-    password_field: str = "password",  # noqa: S107  # a field's name
-    code_field: str = "code",
+    actor: Actor, password: str, code: str, *, code_field: str = "code"
 ) -> Iterator[Session]:
     """Open a transaction for somebody who brought password and, if it is on, second factor.
 
     What it does commits together with the code's use. The session crosses households.
 
     Raises:
-        InvalidInputError: The password or the code is wrong; the fields say where it was typed.
+        InvalidInputError: The password or the code is wrong; `field` says where it was typed.
         RateLimitedError: Too many wrong tries.
     """
     assert actor.user_id is not None
-    service.confirm_password(actor.user_id, password, field=password_field)
+    service.confirm_password(actor.user_id, password, field="password")
+    with coded(actor, code, code_field=code_field) as session:
+        yield session
+
+
+@contextmanager
+def coded(actor: Actor, code: str, *, code_field: str = "code") -> Iterator[Session]:
+    """Do the same for somebody whose password was right a moment ago."""
+    assert actor.user_id is not None
     with database.system_transaction() as session:
         if not second_factor.is_on(session, actor.user_id):
             yield session

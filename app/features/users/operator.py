@@ -3,7 +3,8 @@
 from app.core import database, security
 from app.core.errors import ConflictError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
-from app.features.users import repository, second_factor, service, sessions
+from app.features.users import passwords, repository, second_factor, service
+from app.features.users.passwords import Reset
 from app.features.users.service import Profile
 
 
@@ -46,11 +47,21 @@ def get_person(email: str = "") -> Profile:
     return Profile(users[0].id, users[0].email, users[0].name, household_id)
 
 
-def set_password(email: str, password: str) -> int:
-    """Give a person who forgot theirs a new password, and end all their sessions.
+def make_reset_link(email: str) -> str:
+    """Return a link by which a person who forgot their password sets one, once.
 
-    Returns:
-        How many sessions ended.
+    Raises:
+        NotFoundError: The address has no account.
+    """
+    with database.system_transaction() as session:
+        user = repository.find_user_by_email(session, service.email_key(email))
+        if user is None:
+            raise NotFoundError("There is no account with this e-mail address.")
+        return passwords.make_reset_link(session, user.id)
+
+
+def set_password(email: str, password: str) -> Reset:
+    """Give a person who forgot theirs a new password; end all their sessions and API tokens.
 
     Raises:
         NotFoundError: The address has no account.
@@ -63,12 +74,8 @@ def set_password(email: str, password: str) -> int:
     security.check_new_password(password, (user.email, user.name))
     password_hash = security.hash_password(password)
     with database.system_transaction() as session:
-        repository.update_user(session, user.id, {"password_hash": password_hash})
-        ended = sessions.end_all(session, user.id)
-        household_id = repository.find_first_household(session, user.id)
-        assert household_id is not None  # nobody is without a household
-        audit.record(session, household_id, "user.password_set_by_operator", object_id=user.id)
-    return ended
+        action = "user.password_set_by_operator"
+        return passwords.set_anew(session, user.id, password_hash, action)
 
 
 def turn_second_factor_off(email: str) -> None:

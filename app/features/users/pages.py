@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core import csrf, database
 from app.core.config import settings
-from app.core.errors import AppError, NotFoundError
-from app.features.users import preferences, service, sessions, two_step
+from app.core.errors import AppError, NotFoundError, UnauthorizedError
+from app.features.users import passwords, preferences, service, sessions, two_step
 from app.features.users.current import (
     CurrentUser,
     RequestClient,
@@ -20,6 +20,7 @@ from app.features.users.current import (
     Visitor,
     system_session,
 )
+from app.features.users.passwords import Changed
 from app.features.users.sessions import AwaitsCode, SignedInBrowser
 from app.ui import flashes
 from app.ui.filters import DEFAULT_FORMATTING
@@ -156,19 +157,23 @@ def update_profile(
 def change_password(
     request: Request,
     current: CurrentUser,
+    client: RequestClient,
     current_password: Text = "",
     new_password: Text = "",
+    code: Text = "",
 ) -> Response:
-    """Replace the password; all other sessions end."""
+    """Replace the password; all other sessions end, and this one gets another cookie."""
     try:
-        service.change_password(
-            current.user_id, current_password, new_password, actor=current.actor
+        opened, done = passwords.change_in_browser(
+            current.actor, current_password, new_password, code, client
         )
+    except UnauthorizedError:
+        raise
     except AppError as error:
         # No transaction is open while a password is hashed, so the page opens its own.
         with database.system_transaction() as session:
             return _settings_page(request, current, session, error=error)
-    return _saved("Your password was changed. You were signed out everywhere else.")
+    return flashes.add(enter("/settings", opened), _in_words(done))
 
 
 @router.post("/settings/appearance")
@@ -285,6 +290,14 @@ def form_page(
 def errors_by_field(error: AppError | None) -> dict[str, str]:
     """Return the message beside the field that is to blame, or beside the form."""
     return {error.field or "form": error.message} if error else {}
+
+
+def _in_words(done: Changed) -> str:
+    words = "Your password was changed. You were signed out everywhere else"
+    words += f" ({done.sessions_ended})."
+    if done.tokens_left:
+        words += f" API tokens that go on working: {done.tokens_left}; revoke what you do not need."
+    return words
 
 
 def _saved(message: str) -> RedirectResponse:

@@ -181,34 +181,6 @@ def create_household(session: Session, owner_id: UUID, owner_name: str) -> UUID:
     return household_id
 
 
-def change_password(user_id: UUID, current: str, new: str, *, actor: Actor) -> None:
-    """Replace the password and end all other sessions of the person.
-
-    Raises:
-        InvalidInputError: The current password is wrong, or the new one will not do.
-        RateLimitedError: Too many wrong tries.
-    """
-    user = confirm_password(user_id, current, field="current_password")
-    try:
-        security.check_new_password(new, (user.email, user.name))
-    except InvalidInputError as error:
-        raise InvalidInputError(error.message, code=error.code, field="new_password") from None
-    password_hash = security.hash_password(new)
-    with database.system_transaction() as session:
-        repository.update_user(session, user_id, {"password_hash": password_hash})
-        ended = sessions.end_all(session, user_id, but=actor.session_id)
-        household_id = repository.find_first_household(session, user_id)
-        assert household_id is not None  # nobody is without a household
-        audit.record(
-            session,
-            household_id,
-            "user.password_changed",
-            actor=actor,
-            object_id=user_id,
-            details={"sessions_ended": ended},
-        )
-
-
 def confirm_password(user_id: UUID, password: str, *, field: str) -> User:
     """Return the person whose password was asked for again; opens its own transactions.
 
@@ -347,6 +319,7 @@ def forget_old(session: Session) -> int:
     """Delete sessions, tokens and limiter buckets that no longer matter; return how many rows."""
     before = clock.now() - sessions.KEPT_AFTER_END
     deleted = repository.delete_ended(session, before) + tokens.delete_old_tokens(session, before)
+    deleted += tokens.delete_old_resets(session, clock.now())
     return deleted + ratelimit.forget_old(session)
 
 

@@ -62,6 +62,7 @@ class AwaitsCode:
 class TokenPair:
     """What an API client gets."""
 
+    session_id: UUID
     access_token: str
     refresh_token: str
     expires_in_seconds: int
@@ -415,6 +416,7 @@ def _new_pair(session: Session, of: _Opened | SessionRow) -> TokenPair:
     token_hash = security.hash_token(token)
     repository.insert_refresh_token(session, token_hash, of.session_id, of.expires_at)
     return TokenPair(
+        session_id=of.session_id,
         access_token=security.sign_access_token(of.user_id, of.session_id, of.household_id),
         refresh_token=token,
         expires_in_seconds=settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60,

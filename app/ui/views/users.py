@@ -48,6 +48,15 @@ class ConfirmView:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetView:
+    """users/reset.html: POST /reset-password with token, new_password."""
+
+    token: str
+    errors: Errors = field(default_factory=dict)
+    password_characters_min: int = 12
+
+
+@dataclass(frozen=True, slots=True)
 class QrCode:
     """A QR code as an SVG path of unit squares, quiet zone included."""
 
@@ -149,7 +158,7 @@ class SettingsView:
 
     Its forms: POST /settings/profile (name, household_name, locale, timezone, base_currency),
     /settings/appearance (theme: "", light, dark), /settings/password (current_password,
-    new_password), /settings/sessions/end (session_id, or `others`).
+    new_password, code), /settings/sessions/end (session_id, or `others`).
     """
 
     name: str

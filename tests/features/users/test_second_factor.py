@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.core import csrf, database, encryption, security, totp
 from app.core.errors import AppError
-from app.features.users import second_factor, service, sessions
+from app.features.users import operator, second_factor, sessions
 from app.models import RecoveryCode, User, UserTotp
 from tests.cast import Browser, Clock, SignedInBrowser
 from tests.factories.people import PASSWORD, Person
@@ -17,7 +17,6 @@ from tests.features.users.phones import (
     HERE,
     NEW_PASSWORD,
     Phone,
-    ada_actor,
     in_parallel,
     log_in,
     pending_token,
@@ -119,7 +118,7 @@ def test_trap_14_the_first_step_does_not_outlive_its_password(
     ada: SignedInBrowser, phone: Phone, clock: Clock
 ) -> None:
     token = pending_token(ada.person)
-    service.change_password(ada.user_id, PASSWORD, NEW_PASSWORD, actor=ada_actor(ada))
+    operator.set_password(ada.person.email, NEW_PASSWORD)
 
     with pytest.raises(AppError) as raised:
         sessions.finish_browser(token, phone.next_code(clock), HERE)

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from fastapi import FastAPI
 
 from app.cli.user import command as user_command
-from app.features.users import operator, service, sessions
+from app.features.users import operator, passwords, sessions
 from tests.cast import Browser, Clock, SignedInBrowser, sign_in
 from tests.factories.people import PASSWORD
 from tests.features.users.phones import (
@@ -114,7 +114,8 @@ def test_turning_off_takes_a_recovery_code_and_all_of_them_are_gone(
 def test_A7_neither_a_changed_nor_a_reset_password_switches_it_off(
     app: FastAPI, ada: SignedInBrowser, phone: Phone, clock: Clock
 ) -> None:
-    service.change_password(ada.user_id, PASSWORD, NEW_PASSWORD, actor=ada_actor(ada))
+    code = phone.next_code(clock)
+    passwords.change_in_browser(ada_actor(ada), PASSWORD, NEW_PASSWORD, code, HERE)
     changed = log_in(Browser(app), ada.person, password=NEW_PASSWORD)
     operator.set_password(ada.person.email, PASSWORD)
     reset = log_in(Browser(app), ada.person)

@@ -1,4 +1,4 @@
-"""SQL of API tokens; every session here crosses households."""
+"""SQL of API tokens and of links that reset a password; all of it crosses households."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, delete, func, insert, literal, select, upda
 from sqlalchemy.orm import Session
 
 from app.features.users.repository import SessionRow, person_columns, person_joined
-from app.models import ApiToken, Household
+from app.models import ApiToken, Household, PasswordReset, User
 
 
 def insert_token(session: Session, values: dict[str, object]) -> ApiToken:
@@ -95,4 +95,49 @@ def delete_old_tokens(session: Session, before: dt.datetime) -> int:
     """Delete tokens that were revoked or expired before."""
     ended_at = func.least(ApiToken.revoked_at, ApiToken.expires_at)
     result = session.execute(delete(ApiToken).where(ended_at < before))
+    return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+def replace_reset(
+    session: Session, token_hash: bytes, user_id: UUID, expires_at: dt.datetime
+) -> None:
+    """Insert a link that resets the person's password; earlier ones are gone."""
+    delete_resets(session, user_id)
+    values = {"token_hash": token_hash, "user_id": user_id, "expires_at": expires_at}
+    session.execute(insert(PasswordReset).values(**values))
+
+
+def find_reset(session: Session, token_hash: bytes, *, now: dt.datetime) -> User | None:
+    """Return whose password a link resets; None if it does not any more, or never did."""
+    statement = (
+        select(User)
+        .join(PasswordReset, PasswordReset.user_id == User.id)
+        .where(
+            PasswordReset.token_hash == token_hash,
+            PasswordReset.expires_at > now,
+            User.disabled_at.is_(None),
+        )
+    )
+    return session.scalar(statement)
+
+
+def use_reset(session: Session, token_hash: bytes, *, now: dt.datetime) -> bool:
+    """Use a link up; False if it is not there to be used.
+
+    One statement, so that of two that come at once exactly one succeeds.
+    """
+    statement = delete(PasswordReset).where(
+        PasswordReset.token_hash == token_hash, PasswordReset.expires_at > now
+    )
+    return session.scalar(statement.returning(PasswordReset.user_id)) is not None
+
+
+def delete_resets(session: Session, user_id: UUID) -> None:
+    """Delete the links of a person."""
+    session.execute(delete(PasswordReset).where(PasswordReset.user_id == user_id))
+
+
+def delete_old_resets(session: Session, now: dt.datetime) -> int:
+    """Delete links that are too old."""
+    result = session.execute(delete(PasswordReset).where(PasswordReset.expires_at < now))
     return cast("CursorResult[tuple[()]]", result).rowcount
