@@ -32,7 +32,7 @@ def command(*, files: tuple[Path, ...], email: str, account: str, currency: str,
     if len(files) > FILES_MAX:
         raise click.ClickException(f"At most {FILES_MAX} files at once.")
     try:
-        person = operator.get_person(email)
+        person = operator.get_editor(email)
         account_id = _find_account(person.household_id, account) if account else None
     except AppError as error:
         raise click.ClickException(error.message) from None

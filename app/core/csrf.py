@@ -21,7 +21,7 @@ SESSION_COOKIE = "__Host-fintech_session" if settings.is_https else "fintech_ses
 VISITOR_COOKIE = "__Host-fintech_visitor" if settings.is_https else "fintech_visitor"
 HEADER = "X-CSRF-Token"
 FIELD = "csrf_token"
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 _PROVES_ITSELF = ("/api/v1/auth/login", "/api/v1/auth/register", "/api/v1/auth/refresh")
 """Routes that look at what the body proves and never at a cookie."""
 _TOKEN_LENGTH_MAX = 200
@@ -38,7 +38,7 @@ async def check_csrf(request: Request) -> None:
     Raises:
         ForbiddenError: It comes from elsewhere, or its token is missing or not of this session.
     """
-    if request.method in _SAFE_METHODS or _needs_no_proof(request):
+    if request.method in SAFE_METHODS or _needs_no_proof(request):
         return
     if not _is_from_us(request):
         raise ForbiddenError(

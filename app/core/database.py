@@ -11,6 +11,7 @@ names that a later one would look for.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from app.core.config import settings
+
+only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+"""Whether this request may read its household and nothing more; set when it is known who asks."""
 
 TENANT_ROLE = "fintech_tenant"
 SYSTEM_ROLE = "fintech_system"
@@ -34,6 +38,8 @@ _statement_seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
 _AS_TENANT = (
     f"SELECT set_config('role', '{TENANT_ROLE}', true), set_config('app.household_id', %s, true)"
 )
+# Once it has read, PostgreSQL lets no transaction take this back.
+_AS_VIEWER = f"{_AS_TENANT}, set_config('transaction_read_only', 'on', true)"
 _AS_SYSTEM = f"SELECT set_config('role', '{SYSTEM_ROLE}', true)"
 
 
@@ -97,7 +103,8 @@ def _assume_role(session: Session, _: SessionTransaction, connection: Connection
     household_id = session.info.get("household_id")
     values: tuple[str, ...] = ()
     if household_id is not None:
-        statement, values = _AS_TENANT, (str(household_id),)
+        statement = _AS_VIEWER if session.info["only_reads"] else _AS_TENANT
+        values = (str(household_id),)
     elif session.info.get("system"):
         statement = _AS_SYSTEM
     else:
@@ -120,9 +127,14 @@ def take_time(session: Session) -> None:
 
 
 @contextmanager
-def household_transaction(household_id: UUID) -> Iterator[Session]:
-    """Open a session that sees one household; commit at the end, roll back on an error."""
-    with _sessions(info={"household_id": household_id}) as session, session.begin():
+def household_transaction(household_id: UUID, *, for_trail: bool = False) -> Iterator[Session]:
+    """Open a session that sees one household; commit at the end, roll back on an error.
+
+    For a viewer's request it can only read, whatever the code in between does; except
+    `for_trail`, for writing down what they took away.
+    """
+    info = {"household_id": household_id, "only_reads": only_reads.get() and not for_trail}
+    with _sessions(info=info) as session, session.begin():
         yield session
 
 

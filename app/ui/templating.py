@@ -1,8 +1,9 @@
 """Pages and fragments: one Jinja2 environment for the shell and for every feature's templates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -61,6 +62,8 @@ class PageContext:
     """How many connections need the user; shown beside Connections."""
     questions: int = 0
     """How many possible duplicates wait for the user; without any, nothing leads to them."""
+    may_edit: bool = True
+    """Whether the reader may change the household; else pages show no buttons that do."""
     live: bool = True
     """Whether the page listens to /events."""
 
@@ -125,6 +128,26 @@ def make_environment(*, auto_reload: bool = False) -> Environment:
     return made
 
 
+class MacrosForViewers:
+    """The macros for somebody who may only look: buttons that change something are left out.
+
+    Except those that call themselves the reader's `own`, such as ending one's session.
+    """
+
+    HIDDEN = ("action", "confirm_action", "undo_now")
+
+    def __getattr__(self, name: str) -> object:
+        """Return a macro."""
+        macro = getattr(environment.globals["ui"], name)
+        return partial(_if_own, macro) if name in self.HIDDEN else macro
+
+
+def _if_own(
+    macro: Callable[..., str], *arguments: object, own: bool = False, **named: object
+) -> str:
+    return macro(*arguments, **named) if own else ""
+
+
 environment = make_environment()
 
 
@@ -158,6 +181,7 @@ def render_text(request: Request, template: str, **context: object) -> str:
         return environment.get_template(template).render(
             **{
                 "shell": shell,
+                "ui": environment.globals["ui"] if shell.may_edit else MacrosForViewers(),
                 "viewer": shell.viewer,
                 "csrf_token": shell.csrf_token,
                 "theme": _theme(request),

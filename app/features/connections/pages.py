@@ -93,7 +93,7 @@ def connect_by_setup_token(
 
 @router.get("/connections/link/{link_session_id}")
 def go_on(
-    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentUser
+    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> Response:
     """Lead on to the provider's page, or to the outcome if the flow is over."""
     url = link.find_link_url(session, current.household_id, link_session_id)
@@ -104,7 +104,7 @@ def go_on(
 
 @router.get("/connections/linked/{link_session_id}")
 def return_from_bank(
-    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentUser
+    request: Request, link_session_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> Response:
     """Take the reader back from the provider, to a page that then asks how the flow ended.
 

@@ -65,7 +65,7 @@ def get_change_set(
 
 @router.get("/history/{change_set_id}/preview")
 def preview_change_set(
-    change_set_id: UUID, session: HouseholdSession, current: CurrentUser
+    change_set_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
     """Return what undoing a change set would do, or redoing it if it is undone; writes nothing."""
     found = undoing.preview(session, current.household_id, change_set_id)

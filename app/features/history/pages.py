@@ -63,7 +63,7 @@ def show_set(
 
 @router.get("/history/{change_set_id}/preview")
 def show_preview(
-    request: Request, change_set_id: UUID, session: HouseholdSession, current: CurrentUser
+    request: Request, change_set_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> HTMLResponse:
     """Show what undoing a change set, or redoing it, would do."""
     return _preview(request, session, current, change_set_id)

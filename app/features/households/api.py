@@ -13,6 +13,7 @@ from app.features.households.repository import MemberRow
 from app.features.households.service import invitations, members
 from app.features.users import service as users
 from app.features.users.current import (
+    CurrentPerson,
     CurrentProven,
     CurrentUser,
     RequestClient,
@@ -144,7 +145,9 @@ def list_households(current: CurrentUser, session: SystemSession) -> list[Househ
 
 
 @router.post("/households/current")
-def open_household(body: HouseholdBody, current: CurrentUser, session: SystemSession) -> OpenedOut:
+def open_household(
+    body: HouseholdBody, current: CurrentPerson, session: SystemSession
+) -> OpenedOut:
     """Let this session work in another household; a program goes on with the token it gets."""
     found = members.switch(session, body.household_id, actor=current.actor)
     return OpenedOut(
@@ -182,7 +185,7 @@ def transfer_household(user_id: UUID, current: CurrentProven, session: SystemSes
 
 
 @router.post("/households/leave", status_code=204)
-def leave_household(current: CurrentUser, session: SystemSession) -> None:
+def leave_household(current: CurrentPerson, session: SystemSession) -> None:
     """Leave the household; the session goes on in another one. Its only owner cannot."""
     members.leave(session, current.household_id, actor=current.actor)
 
@@ -220,7 +223,9 @@ def revoke_invitation(invitation_id: UUID, current: CurrentUser, session: System
 
 
 @router.post("/invitations/accept")
-def accept_invitation(body: AcceptBody, current: CurrentUser, session: SystemSession) -> JoinedOut:
+def accept_invitation(
+    body: AcceptBody, current: CurrentPerson, session: SystemSession
+) -> JoinedOut:
     """Join the household that invites you."""
     joined = invitations.accept(session, body.invitation, actor=current.actor)
     return JoinedOut(household_id=joined.household_id, name=joined.household_name, role=joined.role)

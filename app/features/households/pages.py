@@ -14,6 +14,7 @@ from app.core.errors import AppError, NotFoundError
 from app.features.households.service import invitations, members
 from app.features.users import sessions
 from app.features.users.current import (
+    CurrentPerson,
     CurrentProven,
     CurrentUser,
     RequestClient,
@@ -113,7 +114,7 @@ def transfer(
 
 
 @router.post("/household/leave")
-def leave(request: Request, current: CurrentUser, session: SystemSession) -> Response:
+def leave(request: Request, current: CurrentPerson, session: SystemSession) -> Response:
     """Leave the household, and go on in another one."""
     try:
         members.leave(session, current.household_id, actor=current.actor)
@@ -124,7 +125,7 @@ def leave(request: Request, current: CurrentUser, session: SystemSession) -> Res
 
 @router.post("/household/open")
 def open_household(
-    current: CurrentUser, session: SystemSession, household_id: Text = ""
+    current: CurrentPerson, session: SystemSession, household_id: Text = ""
 ) -> Response:
     """Go on in another household."""
     found = members.switch(session, _read_id(household_id), actor=current.actor)
@@ -139,7 +140,7 @@ def show_invitation(request: Request, visitor: Visitor, invitation: str = "") ->
 
 @router.post("/join")
 def join(
-    request: Request, current: CurrentUser, session: SystemSession, invitation: Text = ""
+    request: Request, current: CurrentPerson, session: SystemSession, invitation: Text = ""
 ) -> Response:
     """Join the household, and go on in it."""
     try:

@@ -50,7 +50,8 @@ def download(
         categories.list_categories(session, household_id),
     )
     details = {"format": format, "is_filtered": not wanted.is_empty}
-    audit.record(session, household_id, "transactions.exported", actor=actor, details=details)
+    with household_transaction(household_id, for_trail=True) as trail:
+        audit.record(trail, household_id, "transactions.exported", actor=actor, details=details)
     return Download(
         export(household_id, wanted, names, format=format, is_raw=is_raw),
         media_type=MEDIA_TYPES[format],

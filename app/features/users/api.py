@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.core import csrf
 from app.features.users import confirmation, passwords, service, sessions
-from app.features.users.current import CurrentUser, RequestClient, system_session
+from app.features.users.current import CurrentPerson, CurrentUser, RequestClient, system_session
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.features.users.sessions import TokenPair
 
@@ -128,7 +128,7 @@ def refresh(body: RefreshBody, client: RequestClient) -> Tokens:
 
 
 @router.post("/confirm")
-def confirm(body: ConfirmBody, current: CurrentUser, client: RequestClient) -> Tokens:
+def confirm(body: ConfirmBody, current: CurrentPerson, client: RequestClient) -> Tokens:
     """Show again that it is you, for what answered 403 with `recent_sign_in_needed`.
 
     The tokens that asked are void: go on with these.
@@ -139,14 +139,14 @@ def confirm(body: ConfirmBody, current: CurrentUser, client: RequestClient) -> T
 
 
 @router.post("/logout", status_code=204)
-def logout(current: CurrentUser, session: SystemSession) -> None:
+def logout(current: CurrentPerson, session: SystemSession) -> None:
     """End the session: its access and refresh tokens are refused from now on."""
     sessions.sign_out(session, current.household_id, current.actor)
 
 
 @router.post("/password")
 def change_password(
-    body: PasswordBody, current: CurrentUser, client: RequestClient, response: Response
+    body: PasswordBody, current: CurrentPerson, client: RequestClient, response: Response
 ) -> PasswordChanged:
     """Replace the password; all other sessions end, and this one goes on under new tokens.
 

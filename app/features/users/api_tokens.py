@@ -145,9 +145,13 @@ def revoke(session: Session, household_id: UUID, token_id: UUID, *, actor: Actor
     audit.record(session, household_id, "user.api_token_revoked", actor=actor, object_id=token_id)
 
 
-def revoke_all(session: Session, user_id: UUID) -> int:
-    """Let none of a person's tokens work any more; return how many did. Crosses households."""
-    revoked = tokens.revoke_tokens(session, user_id, now=clock.now())
+def revoke_all(session: Session, user_id: UUID, *, household_id: UUID | None = None) -> int:
+    """Let none of a person's tokens work any more, or none for a household; crosses households.
+
+    Returns:
+        How many did work.
+    """
+    revoked = tokens.revoke_tokens(session, user_id, now=clock.now(), household_id=household_id)
     for token_id in revoked:
         after_commit(session, partial(cache.forget_session, token_id))
     return len(revoked)

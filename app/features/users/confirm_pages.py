@@ -9,7 +9,13 @@ from starlette.responses import HTMLResponse, Response
 from app.core import database
 from app.core.errors import AppError, UnauthorizedError
 from app.features.users import confirmation
-from app.features.users.current import CurrentUser, RequestClient, SignedIn, system_session
+from app.features.users.current import (
+    CurrentPerson,
+    CurrentUser,
+    RequestClient,
+    SignedIn,
+    system_session,
+)
 from app.features.users.pages import enter, errors_by_field, form_page, local_path
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.ui import flashes
@@ -44,7 +50,7 @@ def show_confirm(
 @router.post("")
 def confirm(
     request: Request,
-    current: CurrentUser,
+    current: CurrentPerson,
     client: RequestClient,
     password: Password = "",
     code: Code = "",

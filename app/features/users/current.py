@@ -25,6 +25,7 @@ from app.ui import flashes
 from app.ui.filters import Formatting
 from app.ui.templating import PageContext, Viewer
 
+VIEWER = "viewer"
 _documented_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
 
 
@@ -88,13 +89,14 @@ async def find_current_user(request: Request) -> SignedIn | None:
     if row is None:
         return None
     structlog.contextvars.bind_contextvars(user_id=str(row.user_id))
+    database.only_reads.set(row.role == VIEWER)
     current = _signed_in(row, request, security.csrf_token(cookie) if cookie else "")
     if cookie is not None:
         request.state.page_context = _page_context(request, current)
     return current
 
 
-async def require_current_user(
+async def require_person(
     request: Request, _documented: Annotated[str | None, Depends(_documented_scheme)]
 ) -> SignedIn:
     """Return who asks.
@@ -108,23 +110,39 @@ async def require_current_user(
     return current
 
 
-CurrentUser = Annotated[SignedIn, Depends(require_current_user)]
-"""The signed-in person; by cookie for pages, by bearer token or cookie for the API."""
+CurrentPerson = Annotated[SignedIn, Depends(require_person)]
+"""The signed-in person, whatever their role: for what is theirs and not the household's, and for
+reading by POST."""
 
 
-async def require_editor(current: CurrentUser) -> SignedIn:
+async def require_editor(current: CurrentPerson) -> SignedIn:
     """Return who asks, if they may change what the household owns.
 
     Raises:
         ForbiddenError: They may only look.
     """
-    if current.role == "viewer":
-        raise ForbiddenError("You may look at this household, but not change it.")
+    if current.role == VIEWER:
+        raise ForbiddenError("You may look at this household, but not change it.", code="viewer")
     return current
 
 
 CurrentEditor = Annotated[SignedIn, Depends(require_editor)]
 """The signed-in person, for routes that write: a viewer gets 403."""
+
+
+async def require_current_user(request: Request, current: CurrentPerson) -> SignedIn:
+    """Return who asks; what is not safe is refused to viewers, so that no route can forget it.
+
+    Raises:
+        UnauthorizedError: Nobody is signed in.
+        ForbiddenError: They may only look.
+    """
+    return current if request.method in csrf.SAFE_METHODS else await require_editor(current)
+
+
+CurrentUser = Annotated[SignedIn, Depends(require_current_user)]
+"""The signed-in person; by cookie for pages, by bearer token or cookie for the API. A viewer gets
+403 for what is not GET: see `CurrentPerson` for the exceptions."""
 
 
 def check_proven(current: SignedIn) -> None:
@@ -147,7 +165,7 @@ def check_proven(current: SignedIn) -> None:
         )
 
 
-async def require_proven(current: CurrentUser) -> SignedIn:
+async def require_proven(current: CurrentPerson) -> SignedIn:
     """Return who asks, if they have shown a moment ago that it is them.
 
     Raises:
@@ -165,7 +183,7 @@ async def require_proven_editor(current: CurrentEditor) -> SignedIn:
 
 CurrentProven = Annotated[SignedIn, Depends(require_proven)]
 """The signed-in person, for what a stolen session must not do: who signed in a while ago is
-led to /confirm and back; programs get 403."""
+led to /confirm and back; programs get 403. Whatever their role, as `CurrentPerson`."""
 
 CurrentProvenEditor = Annotated[SignedIn, Depends(require_proven_editor)]
 """The same for what changes the household: a viewer gets 403 in any case."""
@@ -186,7 +204,7 @@ Visitor = Annotated[SignedIn | None, Depends(greet_visitor)]
 """Whoever looks at a page that needs no signing in."""
 
 
-def household_session(current: CurrentUser) -> Iterator[Session]:
+def household_session(current: CurrentPerson) -> Iterator[Session]:
     """Give a request the one transaction of its household; committed before the answer."""
     with database.household_transaction(current.household_id) as session:
         yield session
@@ -195,10 +213,11 @@ def household_session(current: CurrentUser) -> Iterator[Session]:
 # scope="function" commits before the answer leaves. With FastAPI's default scope the client
 # would have its 200 before the commit, and would keep it if the commit failed.
 HouseholdSession = Annotated[Session, Depends(household_session, scope="function")]
-"""The request's transaction, which sees the current household and nothing else."""
+"""The request's transaction, which sees the current household and nothing else; a viewer's can
+only read."""
 
 
-def system_session(current: CurrentUser) -> Iterator[Session]:
+def system_session(current: CurrentPerson) -> Iterator[Session]:
     """Give a request a transaction that crosses households: for a person's own record only."""
     del current  # only for those who are signed in
     with database.system_transaction() as session:
@@ -273,6 +292,7 @@ def _page_context(request: Request, current: SignedIn) -> PageContext:
             timezone=str(preferences.get("timezone") or default.timezone),
         ),
         flashes=flashes.take(request),
+        may_edit=current.role != VIEWER,
         alerts=current.alerts,
         questions=current.questions,
     )

@@ -1,7 +1,7 @@
 """What the operator of the server may do to people's accounts, from the command line."""
 
 from app.core import database, security
-from app.core.errors import ConflictError, InvalidInputError, NotFoundError
+from app.core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
 from app.features.users import passwords, repository, second_factor, service
 from app.features.users.passwords import Reset
@@ -45,6 +45,22 @@ def get_person(email: str = "") -> Profile:
         household_id = repository.find_first_household(session, users[0].id)
     assert household_id is not None  # nobody is without a household
     return Profile(users[0].id, users[0].email, users[0].name, household_id)
+
+
+def get_editor(email: str = "") -> Profile:
+    """Return a person as `get_person` does, if they may change the household they joined first.
+
+    Raises:
+        NotFoundError: As `get_person`.
+        InvalidInputError: As `get_person`.
+        ForbiddenError: They may only look at it.
+    """
+    person = get_person(email)
+    with database.system_transaction() as session:
+        role = repository.get_role(session, person.household_id, person.user_id)
+    if role == "viewer":
+        raise ForbiddenError("This person may look at the household, but not change it.")
+    return person
 
 
 def make_reset_link(email: str) -> str:

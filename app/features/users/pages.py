@@ -14,6 +14,7 @@ from app.core.config import settings
 from app.core.errors import AppError, NotFoundError, UnauthorizedError
 from app.features.users import passwords, preferences, service, sessions, two_step
 from app.features.users.current import (
+    CurrentPerson,
     CurrentUser,
     RequestClient,
     SignedIn,
@@ -125,7 +126,7 @@ def register(
 
 
 @router.post("/sign-out")
-def sign_out(current: CurrentUser, session: SystemSession) -> Response:
+def sign_out(current: CurrentPerson, session: SystemSession) -> Response:
     """End the session on the server, then take the cookie."""
     sessions.sign_out(session, current.household_id, current.actor)
     return csrf.delete_session_cookie(RedirectResponse("/sign-in", _SEE_OTHER))
@@ -140,7 +141,7 @@ def show_settings(request: Request, current: CurrentUser, session: SystemSession
 @router.post("/settings/profile")
 def update_profile(
     request: Request,
-    current: CurrentUser,
+    current: CurrentPerson,
     session: SystemSession,
     form: Annotated[ProfileForm, Form()],
 ) -> Response:
@@ -156,7 +157,7 @@ def update_profile(
 @router.post("/settings/password")
 def change_password(
     request: Request,
-    current: CurrentUser,
+    current: CurrentPerson,
     client: RequestClient,
     current_password: Text = "",
     new_password: Text = "",
@@ -178,7 +179,7 @@ def change_password(
 
 @router.post("/settings/appearance")
 def update_appearance(
-    request: Request, current: CurrentUser, session: SystemSession, theme: Text = ""
+    request: Request, current: CurrentPerson, session: SystemSession, theme: Text = ""
 ) -> Response:
     """Choose light, dark or what the system says."""
     try:
@@ -189,7 +190,7 @@ def update_appearance(
 
 
 @router.post("/settings/sessions/end")
-def end_session(current: CurrentUser, session: SystemSession, session_id: Text = "") -> Response:
+def end_session(current: CurrentPerson, session: SystemSession, session_id: Text = "") -> Response:
     """Sign out another browser or program, or all `others`."""
     if session_id == "others":
         sessions.end_others(session, current.household_id, actor=current.actor)

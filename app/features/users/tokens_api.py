@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core import scopes
 from app.features.users import api_tokens, service
 from app.features.users.api_tokens import ListedToken
-from app.features.users.current import CurrentProven, CurrentUser, system_session
+from app.features.users.current import CurrentPerson, CurrentProven, CurrentUser, system_session
 
 router = APIRouter(prefix="/api/v1/auth/tokens", tags=["auth"])
 
@@ -82,7 +82,7 @@ def create_token(body: TokenBody, current: CurrentProven, session: SystemSession
 
 
 @router.delete("/{token_id}", status_code=204, openapi_extra=scopes.takes_no_token())
-def revoke_token(token_id: UUID, current: CurrentUser, session: SystemSession) -> None:
+def revoke_token(token_id: UUID, current: CurrentPerson, session: SystemSession) -> None:
     """Let an API token of yours work no more."""
     api_tokens.revoke(session, current.household_id, token_id, actor=current.actor)
 

@@ -11,7 +11,13 @@ from app.core import database
 from app.core.errors import AppError, NotFoundError
 from app.core.scopes import SCOPES
 from app.features.users import api_tokens
-from app.features.users.current import CurrentProven, CurrentUser, SignedIn, system_session
+from app.features.users.current import (
+    CurrentPerson,
+    CurrentProven,
+    CurrentUser,
+    SignedIn,
+    system_session,
+)
 from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
 from app.ui.views.users import NewTokenView, TokenRow, TokensView
@@ -70,7 +76,7 @@ def create_token(
 
 
 @router.post("/revoke")
-def revoke_token(current: CurrentUser, session: SystemSession, token_id: Text = "") -> Response:
+def revoke_token(current: CurrentPerson, session: SystemSession, token_id: Text = "") -> Response:
     """Let a token work no more."""
     api_tokens.revoke(session, current.household_id, _read_id(token_id), actor=current.actor)
     response = RedirectResponse("/settings/tokens", _SEE_OTHER)

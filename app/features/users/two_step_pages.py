@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import database
 from app.core.errors import AppError
 from app.features.users import two_step
-from app.features.users.current import CurrentUser, SignedIn, system_session
+from app.features.users.current import CurrentPerson, CurrentUser, SignedIn, system_session
 from app.features.users.pages import errors_by_field, form_page
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.ui import flashes
@@ -36,7 +36,7 @@ def show_two_step(request: Request, current: CurrentUser, session: SystemSession
 
 
 @router.post("")
-def begin_two_step(request: Request, current: CurrentUser, password: Password = "") -> Response:
+def begin_two_step(request: Request, current: CurrentPerson, password: Password = "") -> Response:
     """Make a secret and show it, this once."""
     try:
         setup = two_step.begin(current.user_id, password)
@@ -47,7 +47,7 @@ def begin_two_step(request: Request, current: CurrentUser, password: Password = 
 
 
 @router.post("/confirm")
-def confirm_two_step(request: Request, current: CurrentUser, code: Code = "") -> Response:
+def confirm_two_step(request: Request, current: CurrentPerson, code: Code = "") -> Response:
     """Turn it on and show the recovery codes, this once."""
     try:
         codes = two_step.confirm(current.user_id, code, actor=current.actor)
@@ -59,7 +59,7 @@ def confirm_two_step(request: Request, current: CurrentUser, code: Code = "") ->
 
 @router.post("/off")
 def turn_two_step_off(
-    request: Request, current: CurrentUser, password: Password = "", code: Code = ""
+    request: Request, current: CurrentPerson, password: Password = "", code: Code = ""
 ) -> Response:
     """Let the password suffice again."""
     try:

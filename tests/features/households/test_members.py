@@ -1,6 +1,7 @@
 """Who belongs to a household, what an owner may do, and which household a session works in."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 from click.testing import CliRunner
 from fastapi import FastAPI
@@ -13,7 +14,7 @@ from app.features.audit.service import Actor
 from app.features.households.service import invitations, members
 from app.features.users import sessions
 from tests.cast import Browser, SignedInBrowser, sign_in
-from tests.factories import people
+from tests.factories import ledger, people
 from tests.factories.people import PASSWORD
 
 
@@ -21,6 +22,13 @@ def join(ada: SignedInBrowser, guest: SignedInBrowser, role: str = "member") -> 
     """Let somebody with a household of their own into Ada's."""
     token = people.invitation(ada.household_id, ada.user_id, role).token
     assert guest.post("/join", data={"invitation": token}).status_code == 303
+
+
+def sign_in_again(who: SignedInBrowser) -> SignedInBrowser:
+    again = sign_in(cast("FastAPI", who.app), who.person)
+    with database.system_transaction() as session:
+        sessions.move(session, again.session_id, who.household_id)
+    return again
 
 
 def me(browser: Browser) -> tuple[str, str]:
@@ -66,6 +74,24 @@ def test_who_is_removed_is_out_at_once_and_keeps_a_household_of_their_own(
     again = cleo.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).json()
     assert (again["household_id"], again["role"]) == (own, "owner")
     assert roles(ada) == {"Ada": "owner"}
+
+
+def test_api_tokens_end_with_the_membership_also_for_those_who_come_back(
+    ada: SignedInBrowser, cleo: SignedInBrowser, client: Browser
+) -> None:
+    join(ada, cleo)
+    there = ledger.api_token(ada.household_id, cleo.user_id).token
+    at_home = ledger.api_token(cleo.household_id, cleo.user_id).token
+
+    def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.get("/api/v1/accounts/", headers=headers).status_code
+
+    assert (status(there), status(at_home)) == (200, 200)
+    assert ada.delete(f"/api/v1/members/{cleo.user_id}").status_code == 204
+    assert (status(there), status(at_home)) == (401, 200)
+    join(ada, sign_in_again(cleo))
+    assert (status(there), status(at_home)) == (401, 200)
 
 
 def test_nobody_is_ever_without_a_household(ada: SignedInBrowser, client: Browser) -> None:

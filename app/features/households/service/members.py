@@ -14,8 +14,8 @@ from app.features.audit import service as audit
 from app.features.audit.service import SYSTEM, Actor
 from app.features.households import repository
 from app.features.households.repository import HouseholdRow, MemberRow
+from app.features.users import api_tokens, sessions
 from app.features.users import service as users
-from app.features.users import sessions
 
 OWNER = "owner"
 ROLES = {"owner": "Owner", "member": "Member", "viewer": "Viewer"}
@@ -197,6 +197,8 @@ def _set_role(session: Session, household_id: UUID, user_id: UUID, role: str) ->
 def _take_out(session: Session, household_id: UUID, user_id: UUID) -> UUID:
     """End a membership; return another household of the person, made if there is none."""
     repository.delete_member(session, household_id, user_id)
+    # Else they would work again after the next invitation.
+    api_tokens.revoke_all(session, user_id, household_id=household_id)
     repository.revoke_invitations_of(session, household_id, user_id, clock.now())
     sessions.forget_household(session, household_id)
     return users.ensure_household(session, user_id)

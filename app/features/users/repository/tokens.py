@@ -80,14 +80,25 @@ def touch_token(
 
 
 def revoke_tokens(
-    session: Session, user_id: UUID, *, now: dt.datetime, only: UUID | None = None
+    session: Session,
+    user_id: UUID,
+    *,
+    now: dt.datetime,
+    only: UUID | None = None,
+    household_id: UUID | None = None,
 ) -> Sequence[UUID]:
-    """Revoke the person's tokens, or one of them; return the ids of those that worked."""
+    """Revoke the person's tokens, one of them, or those of a household.
+
+    Returns:
+        The ids of those that worked.
+    """
     statement = update(ApiToken).where(
         ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now
     )
     if only is not None:
         statement = statement.where(ApiToken.id == only)
+    if household_id is not None:
+        statement = statement.where(ApiToken.household_id == household_id)
     return session.scalars(statement.values(revoked_at=now).returning(ApiToken.id)).all()
 
 

@@ -1,0 +1,114 @@
+"""Who may call which route: what the verb says, and by name what is different.
+
+The default needs no entry: whoever belongs to the household may GET, and members and owners may
+do the rest. A route that behaves otherwise fails `tests/features/test_access.py` until it is
+entered here with the reason.
+"""
+
+from tests.routes import FOR_STRANGERS, SAFE_METHODS, Route
+
+ONES_OWN = {
+    ("DELETE", "/api/v1/auth/tokens/{token_id}"): "one's own token",
+    ("POST", "/api/v1/auth/confirm"): "shows again who one is",
+    ("POST", "/api/v1/auth/logout"): "ends one's own session",
+    ("POST", "/api/v1/auth/password"): "one's own password",
+    ("POST", "/api/v1/auth/tokens"): "one's own token, which may do no more than oneself",
+    ("POST", "/api/v1/households/current"): "one's own session goes to another household",
+    ("POST", "/api/v1/households/leave"): "anybody may go",
+    ("POST", "/api/v1/invitations/accept"): "joins another household",
+    ("POST", "/confirm"): "shows again who one is",
+    ("POST", "/household/leave"): "anybody may go",
+    ("POST", "/household/open"): "one's own session goes to another household",
+    ("POST", "/join"): "joins another household",
+    ("POST", "/settings/appearance"): "one's own theme",
+    ("POST", "/settings/password"): "one's own password",
+    ("POST", "/settings/profile"): "one's own name; the service refuses the household's to viewers",
+    ("POST", "/settings/sessions/end"): "one's own sessions",
+    ("POST", "/settings/tokens/new"): "one's own token, which may do no more than oneself",
+    ("POST", "/settings/tokens/revoke"): "one's own token",
+    ("POST", "/settings/two-step"): "one's own second factor",
+    ("POST", "/settings/two-step/confirm"): "one's own second factor",
+    ("POST", "/settings/two-step/off"): "one's own second factor",
+    ("POST", "/sign-out"): "ends one's own session",
+}
+"""Unsafe routes for everybody who is signed in: they change the person, not the household."""
+
+READS_BY_POST = {
+    ("POST", "/api/v1/transactions/export"): "takes a copy; POST since it is written down",
+    ("POST", "/transactions/export"): "takes a copy; POST since it is written down",
+}
+"""Unsafe routes for everybody who belongs to the household: they change nothing but the trail."""
+
+PLANS_A_CHANGE = {
+    ("GET", "/api/v1/history/{change_set_id}/preview"): "computes an undo, in tables of its own",
+    ("GET", "/connections/link/{link_session_id}"): "leads on to the bank",
+    ("GET", "/connections/linked/{link_session_id}"): "comes back from the bank, and finishes",
+    ("GET", "/history/{change_set_id}/preview"): "computes an undo, in tables of its own",
+}
+"""Safe routes that are a step of a change, and that a viewer has no use for."""
+
+OWNERS_ONLY = {
+    ("DELETE", "/api/v1/invitations/{invitation_id}"): "who is let in",
+    ("DELETE", "/api/v1/members/{user_id}"): "who belongs",
+    ("POST", "/api/v1/invitations"): "who is let in",
+    ("POST", "/api/v1/members/{user_id}/transfer"): "who belongs",
+    ("POST", "/household/invitations"): "who is let in",
+    ("POST", "/household/invitations/{invitation_id}/revoke"): "who is let in",
+    ("POST", "/household/members/{user_id}/remove"): "who belongs",
+    ("POST", "/household/members/{user_id}/role"): "who belongs",
+    ("POST", "/household/members/{user_id}/transfer"): "who belongs",
+    ("PUT", "/api/v1/members/{user_id}"): "who belongs",
+}
+"""Routes that a member is refused."""
+
+NAMED = (ONES_OWN, READS_BY_POST, PLANS_A_CHANGE, OWNERS_ONLY)
+
+
+def may(role: str, route: Route) -> bool:
+    """Tell whether somebody with this role in a household may call this route there."""
+    if route.key in ONES_OWN or route.key in READS_BY_POST or route.key in FOR_STRANGERS:
+        return True
+    if route.key in OWNERS_ONLY:
+        return role == "owner"
+    is_read = route.method in SAFE_METHODS and route.key not in PLANS_A_CHANGE
+    return is_read or role != "viewer"
+
+
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("PUT", "/api/v1/transactions/{transaction_id}"): {"json": {"note": "taken over"}},
+    ("PUT", "/api/v1/imports/{import_id}/layout"): {"json": {"currency": "EUR"}},
+    ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
+    ("POST", "/api/v1/invitations"): {"json": {}},
+}
+"""What a route needs to get past the shape of its body."""
+
+IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
+    ("PATCH", "/api/v1/transactions/"): [
+        {"json": {"ids": ["{transaction_id}"], "note": "taken over"}},
+        {"json": {"category_id": "{category_id}", "all": True}},
+    ],
+    ("PUT", "/api/v1/transactions/{transaction_id}"): [
+        {"json": {"category_id": "{category_id}"}},
+    ],
+    ("POST", "/api/v1/households/current"): [{"json": {"household_id": "{household_id}"}}],
+    ("POST", "/api/v1/plaid/link-token"): [{"json": {"item_id": "{item_id}"}}],
+    ("POST", "/api/v1/imports/"): [
+        {
+            "data": {"account_id": "{account_id}", "book": "true"},
+            "files": {"file": ("a.csv", b"Date,Description,Amount\n2026-03-02,A,-1\n")},
+        }
+    ],
+    ("GET", "/api/v1/history/"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/api/v1/transactions/"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/api/v1/transactions/totals"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/transactions"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/transactions/totals"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/history"): [{"params": {"account": "{account_id}"}}],
+    ("POST", "/household/open"): [{"data": {"household_id": "{household_id}"}}],
+    ("POST", "/settings/sessions/end"): [{"data": {"session_id": "{session_id}"}}],
+    ("POST", "/settings/tokens/revoke"): [{"data": {"token_id": "{token_id}"}}],
+    ("POST", "/transactions/edit"): [{"data": {"ids": "{transaction_id}", "note": "taken over"}}],
+    ("POST", "/transactions/export"): [{"params": {"account": "{account_id}"}}],
+    ("POST", "/api/v1/transactions/export"): [{"params": {"account": "{account_id}"}}],
+}
+"""Ids that come in bodies and queries: `{account_id}` stands for Ada's, or for nobody's."""
