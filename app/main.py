@@ -32,6 +32,8 @@ from app.features.matching import api as matching_api
 from app.features.matching import pages as matching_pages
 from app.features.operations import api as operations_api
 from app.features.operations import pages as operations_pages
+from app.features.privacy import api as privacy_api
+from app.features.privacy import pages as privacy_pages
 from app.features.tieout import api as tieout_api
 from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
@@ -76,6 +78,8 @@ ROUTERS = [
     matching_pages.router,
     history_api.router,
     history_pages.router,
+    privacy_api.router,
+    privacy_pages.router,
     live_pages.router,
 ]
 """Every feature's routes; a router carries its whole prefix itself."""

@@ -35,6 +35,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "erase-due-households": {
+        "task": "privacy.erase_due",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "write-audit-digests": {
         "task": "audit.write_digests",
         "schedule": 3600.0,
@@ -49,6 +54,7 @@ def _load_tasks(**_: object) -> None:
     # Importing registers them.
     from app.features.audit import tasks as audit  # noqa: F401, PLC0415
     from app.features.connections import providers, tasks  # noqa: F401, PLC0415
+    from app.features.privacy import tasks as privacy  # noqa: F401, PLC0415
     from app.features.users import tasks as users  # noqa: F401, PLC0415
 
     providers.configure()

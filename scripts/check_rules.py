@@ -29,6 +29,7 @@ CROSS_HOUSEHOLD = (
     "app/features/connections/service/schedule.py",
     "app/features/connections/service/statistics.py",
     "app/features/operations/",
+    "app/features/privacy/service/erasing.py",
     "app/features/proof/",
     "app/cli/user.py",
 )

@@ -23,6 +23,10 @@ _COMMANDS = {
         "app.cli.restore",
         "Restore a backup into an empty database, or check that it can be.",
     ),
+    "erase": (
+        "app.cli.erase",
+        "Erase a household for good, its key and its backups' contents too.",
+    ),
     "user": ("app.cli.user", "Create users and set passwords."),
     "household": ("app.cli.household", "List people's households, and change roles there."),
 }

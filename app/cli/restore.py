@@ -12,6 +12,7 @@ import click
 import psycopg
 
 from app.cli.backups_folder import backups_folder
+from app.cli.erase import erase_listed
 from app.core import clock
 from app.core.backups import BackupError, restoring, shelf
 from app.core.backups.restoring import Restored
@@ -45,6 +46,7 @@ def command(*, file: Path | None, is_check: bool) -> None:
         else:
             done = restoring.restore(url, file, WRAPPING_KEYS)
             _print_restored(done)
+            erase_listed()
             _end(done)
     except BackupError as error:
         raise click.ClickException(str(error)) from None

@@ -84,6 +84,7 @@ class Installation:
             # Threads that allocate much would else keep an arena of memory each.
             "MALLOC_ARENA_MAX": "2",
             "AUDIT_DIGEST_FILE": str(self._home / "audit-heads.jsonl"),
+            "ERASED_HOUSEHOLDS_FILE": str(self._home / "erased-households.jsonl"),
         }
         if self._simulated:
             bank_port = ports.remembered(self._home / "simulator-port")

@@ -22,6 +22,7 @@ celery.conf.update(
     task_routes={
         "connections.sync_item": SYNC_QUEUE,
         "connections.finish_link": SYNC_QUEUE,
+        "privacy.erase": SYNC_QUEUE,
     },
     # A lost worker's work is found again through its lease in PostgreSQL, not redelivered by
     # Redis, which would run work that takes long a second time beside itself.

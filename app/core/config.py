@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     """Private networks, as `192.168.7.0/24`, whose https servers people may connect,
     comma-separated."""
 
+    ERASED_HOUSEHOLDS_FILE: str = ""
+    """A file, best beside the backups, that names erased households, so that `fintech restore`
+    erases them again. Empty: they are in the log alone."""
     AUDIT_DIGEST_FILE: str = ""
     """A file, best on another disk, to which each household's last audit link is added every hour;
     `fintech verify` compares. Empty: they go to the log."""

@@ -34,6 +34,7 @@ from app.models.people import (
     UserSession,
     UserTotp,
 )
+from app.models.privacy import Erasure
 
 __all__ = [
     "NO_CATEGORY",
@@ -47,6 +48,7 @@ __all__ = [
     "Category",
     "ChangeSet",
     "DailyTotal",
+    "Erasure",
     "FieldChange",
     "Holding",
     "Household",

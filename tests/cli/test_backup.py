@@ -13,13 +13,16 @@ from urllib.parse import quote, urlsplit
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from app.cli import backup, doctor, restore
 from app.core import database, encryption
 from app.core.backups import BackupError, restoring, sealed, shelf, taking
 from app.core.config import settings
+from app.core.database import household_transaction
 from app.features.connections.service import sync
 from app.features.proof import service as proof
+from app.features.vault import service as vault
 from tests.features.connections.bank import linked, open_bank, query, row
 from tests.features.proof import ledgers
 
@@ -249,6 +252,31 @@ def test_XB8_yesterdays_backup_catches_up_without_a_duplicate(folder, ada, monke
                 assert proof.replay(household_id).is_same
                 findings = proof.verify_database() + proof.verify(household_id, all_pages=True)
                 assert [each.name for each in findings if each.count] == []
+
+
+def test_K8_a_household_that_was_erased_since_the_backup_is_erased_from_what_is_restored(
+    kept, ada, cleo, monkeypatch, tmp_path
+):
+    erased = tmp_path / "erased-households.jsonl"
+    said = {"event": "household_erased", "household_id": str(ada.household_id)}
+    erased.write_text(json.dumps(said) + "\n")
+    monkeypatch.setitem(settings.__dict__, "ERASED_HOUSEHOLDS_FILE", str(erased))
+    theirs = query(cleo.household_id, LIVE)
+
+    with empty_database() as url:
+        monkeypatch.setitem(settings.__dict__, "DATABASE_URL", SecretStr(url))
+        with program_on(url, monkeypatch):
+            done = run(restore.command, kept)
+            assert done.exit_code == 0, done.output
+            assert "1 of them were in the database and are erased again" in done.output
+            with (
+                household_transaction(ada.household_id) as session,
+                pytest.raises(encryption.SealError, match="it was erased"),
+            ):
+                vault.get_key(session, ada.household_id)
+            assert query(ada.household_id, "SELECT count(*) FROM journal_pages") == [(0,)]
+            assert query(cleo.household_id, LIVE) == theirs
+            assert proof.replay(cleo.household_id).is_same
 
 
 def test_the_doctor_warns_until_there_is_a_fresh_backup_that_was_checked(folder, ada, clock):

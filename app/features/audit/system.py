@@ -9,7 +9,7 @@ from sqlalchemy import exists, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from app.models import AuditLink
+from app.models import AuditLink, Erasure
 
 
 class Head(NamedTuple):
@@ -40,6 +40,11 @@ def find_hashes(
         tuple_(AuditLink.household_id, AuditLink.sequence).in_(list(keys))
     )
     return {(row[0], row[1]): row[2] for row in session.execute(statement)}
+
+
+def list_erased(session: Session, household_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these households were erased, their trails with them."""
+    return set(session.scalars(select(Erasure.id).where(Erasure.id.in_(list(household_ids)))))
 
 
 def has_link_before(session: Session, before: dt.datetime) -> bool:

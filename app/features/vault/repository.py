@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.models import HouseholdKey
@@ -21,3 +21,8 @@ def find_key(session: Session, household_id: UUID) -> Row[bytes, str] | None:
             HouseholdKey.household_id == household_id
         )
     ).one_or_none()
+
+
+def delete_key(session: Session, household_id: UUID) -> None:
+    """Delete the wrapped key, if it is still there."""
+    session.execute(delete(HouseholdKey).where(HouseholdKey.household_id == household_id))

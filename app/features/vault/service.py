@@ -16,6 +16,11 @@ def create_key(session: Session, household_id: UUID) -> HouseholdKey:
     return encryption.unwrap_key(household_id, wrapped, key_id)
 
 
+def destroy_key(session: Session, household_id: UUID) -> None:
+    """Make everything that is sealed for the household unreadable; crosses households."""
+    repository.delete_key(session, household_id)
+
+
 def get_key(session: Session, household_id: UUID) -> HouseholdKey:
     """Return the household's key, unwrapped.
 

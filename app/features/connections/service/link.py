@@ -391,7 +391,7 @@ def want_sync(session: Session, household_id: UUID, item_id: UUID, trigger: str)
     jobs.enqueue(session, turns.SYNC_TASK, str(household_id), str(item_id))
 
 
-def unlink(household_id: UUID, user_id: UUID, item_id: UUID) -> None:
+def unlink(household_id: UUID, user_id: UUID | None, item_id: UUID) -> None:
     """End a connection at the provider and forget its secret; accounts and history stay.
 
     Raises:

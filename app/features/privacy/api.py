@@ -1,0 +1,25 @@
+"""/api/v1/household: what one may ask of one's own data."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.features.privacy.service import erasing
+from app.features.users.current import CurrentProven
+
+router = APIRouter(prefix="/api/v1/household", tags=["household"])
+
+
+class EraseBody(BaseModel):
+    """The household's name, so that nothing is erased by mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    household_name: Annotated[str, Field(max_length=1_000)]
+
+
+@router.post("/erase", status_code=202)
+def erase_household(body: EraseBody, current: CurrentProven) -> None:
+    """Close the household at once, and erase it within a day: banks, key, rows and people."""
+    erasing.ask(current.household_id, body.household_name, role=current.role, actor=current.actor)

@@ -1,0 +1,48 @@
+"""The page of one's own data: what one may ask of it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core import csrf
+from app.core.errors import AppError
+from app.features.privacy.service import erasing
+from app.features.users.current import CurrentProven, CurrentUser, SignedIn
+from app.features.users.pages import errors_by_field, form_page
+from app.ui import flashes
+from app.ui.views.privacy import PrivacyView
+
+router = APIRouter(prefix="/settings/privacy", include_in_schema=False)
+
+_SEE_OTHER = 303
+
+
+@router.get("")
+def show_privacy(request: Request, current: CurrentUser) -> HTMLResponse:
+    """Show what one may ask of one's own data."""
+    return _page(request, current)
+
+
+@router.post("/erase")
+def erase_household(
+    request: Request,
+    current: CurrentProven,
+    household_name: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    """Close the household and let it be erased."""
+    try:
+        erasing.ask(current.household_id, household_name, role=current.role, actor=current.actor)
+    except AppError as error:
+        return _page(request, current, error)
+    response = csrf.delete_session_cookie(RedirectResponse("/sign-in", _SEE_OTHER))
+    return flashes.add(response, "The household is closed, and is deleted within a day.")
+
+
+def _page(request: Request, current: SignedIn, error: AppError | None = None) -> HTMLResponse:
+    view = PrivacyView(
+        household_name=current.household_name,
+        is_owner=current.role == "owner",
+        errors=errors_by_field(error),
+    )
+    return form_page(request, "privacy/privacy.html", view, error, section="settings")

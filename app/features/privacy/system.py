@@ -1,0 +1,164 @@
+"""SQL of erasures: it crosses households, and outlives them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import (
+    CursorResult,
+    Table,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.orm import Session
+
+from app.models import (
+    AuditLink,
+    Base,
+    Erasure,
+    Household,
+    Item,
+    Membership,
+    User,
+    UserSession,
+    Webhook,
+)
+
+
+def find_name(session: Session, household_id: UUID) -> str | None:
+    """Return the household's name, None if there is no such household."""
+    return session.scalar(select(Household.name).where(Household.id == household_id))
+
+
+def insert_erasure(session: Session, household_id: UUID, asked_by: str) -> None:
+    """Note that a household is to be erased; again, if it was and has come back."""
+    values = {"id": household_id, "asked_by": asked_by}
+    anew = {"state": "asked", "asked_by": asked_by, "due_at": func.now(), "asked_at": func.now()}
+    session.execute(
+        insert_or(Erasure)
+        .values(values)
+        .on_conflict_do_update(index_elements=["id"], set_=anew, where=Erasure.state == "erased")
+    )
+
+
+def close(session: Session, household_id: UUID, now: dt.datetime) -> None:
+    """Let nobody in any more: end sessions, disable who belongs nowhere else, stop syncs."""
+    session.execute(
+        update(UserSession)
+        .where(UserSession.household_id == household_id, UserSession.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    session.execute(
+        update(User).where(User.id.in_(_only_here(household_id))).values(disabled_at=now)
+    )
+    session.execute(
+        delete(Membership).where(
+            Membership.household_id == household_id,
+            Membership.user_id.not_in(_only_here(household_id)),
+        )
+    )
+    session.execute(
+        update(Item)
+        .where(Item.household_id == household_id)
+        .values(next_sync_at=None, sync_wanted_by=None)
+    )
+
+
+def take(session: Session, household_id: UUID, lease: dt.timedelta) -> Erasure | None:
+    """Take an erasure that is due, for as long as `lease`; None if another worker has it."""
+    taken = (
+        update(Erasure)
+        .where(Erasure.id == household_id, Erasure.state == "asked", Erasure.due_at <= func.now())
+        .values(due_at=func.now() + lease, attempts=Erasure.attempts + 1)
+        .returning(Erasure)
+    )
+    return session.scalar(taken)
+
+
+def list_due(session: Session, *, limit: int) -> Sequence[UUID]:
+    """Return the households whose erasure is due, the oldest first."""
+    return session.scalars(
+        select(Erasure.id)
+        .where(Erasure.state == "asked", Erasure.due_at <= func.now())
+        .order_by(Erasure.asked_at)
+        .limit(limit)
+    ).all()
+
+
+def find_erasure(session: Session, household_id: UUID) -> Erasure | None:
+    """Return what is known of a household's erasure."""
+    return session.scalar(select(Erasure).where(Erasure.id == household_id))
+
+
+def update_erasure(session: Session, household_id: UUID, values: dict[str, object]) -> None:
+    """Overwrite columns of an erasure."""
+    session.execute(update(Erasure).where(Erasure.id == household_id).values(values))
+
+
+def put_off(session: Session, household_id: UUID, pause: dt.timedelta) -> None:
+    """Let the erasure be due again after a pause."""
+    update_erasure(session, household_id, {"due_at": func.now() + pause})
+
+
+def add_rows(session: Session, household_id: UUID, rows: int) -> None:
+    """Count rows that were deleted."""
+    update_erasure(session, household_id, {"rows": Erasure.rows + rows})
+
+
+def deletable_tables(session: Session) -> list[Table]:
+    """Return the owned tables whose rows this role may delete, children before their parents.
+
+    What it may not delete, such as the audit trail, goes with the household's own row.
+    """
+    owned = [
+        table
+        for table in reversed(Base.metadata.sorted_tables)
+        if "household_id" in table.c and table.name not in _LAST
+    ]
+    allowed = text("SELECT has_table_privilege(current_user, :name, 'DELETE')")
+    return [table for table in owned if session.scalar(allowed, {"name": table.name})]
+
+
+_LAST = ("memberships", "transactions", "user_sessions")
+"""Memberships and sessions say whose the household was; rows of the ledger have their triggers."""
+
+
+def delete_some(session: Session, table: Table, household_id: UUID, *, limit: int) -> int:
+    """Delete some of a household's rows; return how many."""
+    key = tuple_(*table.primary_key)
+    mine = select(*table.primary_key).where(table.c.household_id == household_id).limit(limit)
+    done = session.execute(delete(table).where(table.c.household_id == household_id, key.in_(mine)))
+    return cast("CursorResult[Any]", done).rowcount
+
+
+def last_link(session: Session, household_id: UUID) -> tuple[int, bytes] | None:
+    """Return number and hash of the last link of a household's audit trail."""
+    row = session.execute(
+        select(AuditLink.sequence, AuditLink.hash)
+        .where(AuditLink.household_id == household_id)
+        .order_by(AuditLink.sequence.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def delete_household(session: Session, household_id: UUID) -> None:
+    """Delete the household with all that still hangs on it, and the people of no other one."""
+    people = session.scalars(_only_here(household_id)).all()
+    session.execute(delete(Webhook).where(Webhook.household_id == household_id))
+    session.execute(delete(UserSession).where(UserSession.household_id == household_id))
+    session.execute(delete(Household).where(Household.id == household_id))
+    session.execute(delete(User).where(User.id.in_(people)))
+
+
+def _only_here(household_id: UUID) -> Any:  # noqa: ANN401  # a statement whose type is a mouthful
+    others = exists().where(Membership.user_id == User.id, Membership.household_id != household_id)
+    mine = exists().where(Membership.user_id == User.id, Membership.household_id == household_id)
+    return select(User.id).where(mine, ~others)
