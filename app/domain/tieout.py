@@ -185,6 +185,32 @@ def _judge(verdict: Verdict) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A gap that a person accepted: it had opened after a day, and by another one."""
+
+    id: UUID
+    gap: Decimal
+    after: dt.date
+    by: dt.date
+
+
+def acceptance_of(verdict: Verdict, known: Iterable[Acceptance]) -> Acceptance | None:
+    """Return by which of these the gap of a verdict is accepted; None if it has none, or by none.
+
+    It must be the same gap: the same difference, opened in the same days. As balances are thinned
+    out later, these days may become more, never other ones.
+    """
+    if verdict.state != GAP or verdict.tied is None or verdict.broke_by is None:
+        return None
+    after, by = verdict.tied.anchor.day, verdict.broke_by.anchor.day
+    for each in known:
+        is_within = after < each.by and each.after < by
+        if each.gap == verdict.gap and (is_within or (each.after, each.by) == (after, by)):
+            return each
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What the institution had reported of a row before it reported something else."""
 

@@ -324,6 +324,11 @@ class ChangeSet(Base):
         owned_by_household(),
         UniqueConstraint("household_id", "sequence"),
         Index(None, "household_id", "sync_run_id"),
+        Index(
+            "ix_change_sets_accepted_differences",
+            "household_id",
+            postgresql_where=text("counts ? 'accepted_difference'"),
+        ),
     )
 
     household_id: Mapped[HouseholdId]
@@ -380,6 +385,8 @@ class TieOut(Base):
     """The smallest sets of rows found that close the gap, the likeliest first."""
     gap_since: Mapped[Instant | None]
     """When the account stopped tying out."""
+    accepted_by: Mapped[UUID | None]
+    """The change set in force by which a person accepted this very gap."""
     checked_at: Mapped[Instant]
 
     @property

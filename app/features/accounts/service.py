@@ -239,6 +239,8 @@ class TieOutSummary:
     """Stated less computed: zero where it ties, None where it cannot be told."""
     gap_since: dt.datetime | None
     """When it stopped tying out."""
+    accepted_by: UUID | None
+    """The change set by which somebody accepted the gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +333,7 @@ def _summary(row: TieOut) -> TieOutSummary:
         tied_amount=row.tied_amount,
         gap=row.gap,
         gap_since=row.gap_since,
+        accepted_by=row.accepted_by,
     )
 
 

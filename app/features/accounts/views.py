@@ -108,6 +108,7 @@ def row(account: AccountView) -> AccountRow:
         state=_state(account),
         gap=_money(account.tie_out.gap, account.currency) if account.tie_out else None,
         tied_through=account.tie_out.tied_through if account.tie_out else None,
+        is_accepted=account.tie_out is not None and account.tie_out.accepted_by is not None,
     )
 
 

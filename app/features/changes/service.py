@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 from app.core.ids import uuid7
 from app.features.changes import repository
 
+ACCEPTED = "accepted_difference"
+"""In the counts of an edit: the `gap` of an `account_id` that a person accepted, its `currency`,
+and that it had opened `after` a day and `by` another one."""
 MOVED = "moved"
 """In the counts of a merge of two accounts: `source_accounts`, which moved `from` one `to` the
 other."""

@@ -99,7 +99,8 @@ def count_items(session: Session) -> Sequence[Row[str, int]]:
 
 def count_proofs(session: Session) -> Sequence[Row[str, int]]:
     """Return how many accounts there are, by how far they tie out."""
-    return session.execute(select(TieOut.state, func.count()).group_by(TieOut.state)).all()
+    proof = case((TieOut.accepted_by.is_not(None), "accepted"), else_=TieOut.state)
+    return session.execute(select(proof, func.count()).group_by(proof)).all()
 
 
 def measure_queue(session: Session) -> Row[int, float, int]:

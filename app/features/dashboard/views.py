@@ -81,14 +81,17 @@ def _line(balances: Sequence[BalanceAt], currency: str) -> WorthLine | None:
 
 
 def _proof(shown: Sequence[AccountView], tie_outs: Mapping[UUID, TieOut]) -> ProofStrip:
-    tied, gaps, unproven = [], [], []
+    tied, unproven = [], []
+    gaps: list[GapRow] = []
+    accepted: list[GapRow] = []
     for account in shown:
         found, url = tie_outs.get(account.id), f"/accounts/{account.id}"
         if found is not None and found.state == "tied":
             tied.append(found.tied_through)
         elif found is not None and found.state == "gap" and found.gap is not None:
             gap = Money(found.gap, found.currency)
-            gaps.append(GapRow(account.name, url, gap, found.broke_by))
+            row = GapRow(account.name, url, gap, found.broke_by)
+            (accepted if found.accepted_by else gaps).append(row)
         else:
             reason = (found.reason if found is not None else None) or "no_balance"
             unproven.append(UnprovenRow(account.name, url, words.IN_SHORT[reason]))
@@ -97,6 +100,7 @@ def _proof(shown: Sequence[AccountView], tie_outs: Mapping[UUID, TieOut]) -> Pro
         accounts=len(shown),
         tied_through=min((day for day in tied if day is not None), default=None),
         gaps=tuple(gaps),
+        accepted=tuple(accepted),
         unproven=tuple(unproven),
     )
 

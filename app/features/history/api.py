@@ -109,7 +109,7 @@ def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
 
 
 def _set(row: SetRow, words: str) -> dict[str, object]:
-    hidden = (around.BALANCES, changes.MOVED, changes.REPEATED)
+    hidden = (around.BALANCES, changes.ACCEPTED, changes.MOVED, changes.REPEATED)
     counts = {name: count for name, count in row.counts.items() if name not in hidden}
     return {
         "id": row.id,
@@ -119,6 +119,7 @@ def _set(row: SetRow, words: str) -> dict[str, object]:
         "actor_user_id": row.actor_user_id,
         "created_at": row.created_at,
         "counts": counts,
+        "accepted_difference": row.counts.get(changes.ACCEPTED),
         "reason": row.reason,
         "target_id": row.target_id,
         "undone_by": row.undone_by,

@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from app.domain.money import Money
+from app.features.changes.service import ACCEPTED
 from app.features.history.repository.plan import OTHER_FIELDS, WORD_FIELDS
 from app.features.history.repository.sets import RowChange, SetRow
 from app.features.history.service.listing import ROWS_SHOWN, HistoryPage, SetDetail, Wanted
 from app.features.history.service.undo import DependentError, Preview
 from app.features.transactions.detail import HIDDEN_FIELDS, SOMEBODY, label_of, words
 from app.features.transactions.views import Names
-from app.ui.filters import count_of
+from app.ui.filters import count_of, money
 from app.ui.views.history import (
     ChangedRow,
     HistoryDay,
@@ -61,6 +62,8 @@ def words_of(row: SetRow, others: Mapping[UUID, SetRow], reader_id: UUID) -> str
             return f"Sync of {row.institution_name or 'a bank'} {_did(counts)}"
         case "import":
             return f"Import of {row.file_name or 'a file'} {_did(counts)}"
+        case "edit" if ACCEPTED in counts:
+            return f"{_actor(row, reader_id)} accepted a difference of {_accepted(counts)}"
         case "edit":
             return f"{_actor(row, reader_id)} {_decided(counts)}"
         case "undo" | "redo":
@@ -93,6 +96,11 @@ def _decided(counts: Mapping[str, Any]) -> str:
     what = f"the {' and the '.join(fields)} of " if fields else ""
     count = counts.get("modified")
     return f"set {what}{count_of(count, 'transaction')}" if count else "changed a transaction"
+
+
+def _accepted(counts: Mapping[str, Any]) -> str:
+    said = counts[ACCEPTED]
+    return money(Money(Decimal(said["gap"]), said["currency"]))
 
 
 def _actor(row: SetRow, reader_id: UUID) -> str:
@@ -155,6 +163,9 @@ def set_view(detail: SetDetail, names: Names, reader_id: UUID) -> SetView:
     elif row.item_id:
         source_url = f"/connections/{row.item_id}"
         source_words = row.institution_name or "The connection"
+    elif ACCEPTED in row.counts:
+        source_url = f"/accounts/{row.counts[ACCEPTED]['account_id']}"
+        source_words = "The account that differs"
     changed = tuple(_changed(detail.changed, names))
     return SetView(
         line=line_of(row, detail.others, reader_id),
@@ -192,6 +203,7 @@ def preview_view(
         balances=preview.balances,
         is_merge=preview.source_accounts > 0,
         is_sync=row.kind == "sync",
+        is_acceptance=ACCEPTED in row.counts,
         refusal=refusal.message if refusal else "",
         refusal_url=url_of(obstacle.id) if obstacle else "",
         refusal_words=words_of(obstacle, {}, reader_id) if obstacle else "",

@@ -20,12 +20,14 @@ from app.domain.tieout import (
     START,
     TIED,
     UNPROVEN,
+    Acceptance,
     Anchor,
     Change,
     Reading,
     Row,
     Span,
     Verdict,
+    acceptance_of,
     reported,
     tie_out,
 )
@@ -56,11 +58,18 @@ class Examined:
     explanations: tuple[Explanation, ...] = ()
     rejected: int = 0
     """Rows that could not be read since it last tied: any of them may close the gap."""
+    accepted: Acceptance | None = None
+    """By what a person accepted the gap."""
 
     @property
     def state(self) -> str:
         """Return `tied`, `gap` or `unproven`."""
         return UNPROVEN if self.reason else self.verdict.state
+
+    @property
+    def rings(self) -> bool:
+        """Tell whether there is a gap that nobody has accepted."""
+        return self.state == GAP and self.accepted is None
 
     @property
     def treatment(self) -> str:
@@ -93,7 +102,24 @@ def examine(
         if examined.state == GAP or (every_day and gaps and not examined.reason):
             examined = _by_rows(session, household_id, examined, stated[account.id], sums)
         found.append(examined)
-    return found
+    return _with_acceptances(session, household_id, found)
+
+
+def _with_acceptances(
+    session: Session, household_id: UUID, found: list[Examined]
+) -> list[Examined]:
+    if not any(each.state == GAP for each in found):
+        return found
+    known = repository.acceptances(session, household_id)
+    return [
+        replace(
+            each,
+            accepted=acceptance_of(each.verdict, known.get((each.account_id, each.currency), ())),
+        )
+        if each.state == GAP
+        else each
+        for each in found
+    ]
 
 
 class Sums:

@@ -64,6 +64,18 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A difference that somebody accepted."""
+
+    change_set_id: UUID
+    since: dt.date
+    """By this day it had opened."""
+    at: dt.datetime
+    user_id: UUID | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DayBalance:
     """What opening and booked rows come to at the end of a day."""
 
@@ -91,6 +103,8 @@ class Proof:
     gap: Decimal | None
     broke_by: dt.date | None
     """The gap opened after `tied_through`, and by this day."""
+    accepted: Accepted | None
+    """Who accepted this gap, so that it is no alarm."""
     hole: Span | None
     """Between these days rows are missing for whole months; what is said is of the time after."""
     explanations: tuple[Explained, ...]
@@ -131,11 +145,20 @@ def _proof(session: Session, household_id: UUID, examined: Examined) -> Proof:
         tied_amount=tied.anchor.stated if tied else None,
         gap=plain(verdict.gap) if is_told else None,
         broke_by=verdict.broke_by.anchor.day if verdict.broke_by and tied else None,
+        accepted=_accepted(session, household_id, examined),
         hole=verdict.hole,
         explanations=_explained(session, household_id, examined.explanations),
         rejected=examined.rejected,
         days=_days(session, household_id, examined),
     )
+
+
+def _accepted(session: Session, household_id: UUID, examined: Examined) -> Accepted | None:
+    found = examined.accepted
+    if found is None:
+        return None
+    made = repository.find_change_set(session, household_id, found.id)
+    return Accepted(found.id, found.by, made.created_at, made.actor_user_id, made.reason or "")
 
 
 def _days(session: Session, household_id: UUID, examined: Examined) -> tuple[StatedDay, ...]:

@@ -1,6 +1,7 @@
 """SQL of tying out: a few statements for any number of accounts."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,10 +12,12 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.domain.tieout import Acceptance
 from app.features.transactions.apply import driver
-from app.models import Account, RejectedRow, SourceAccount, TieOut, Transaction
+from app.models import Account, ChangeSet, RejectedRow, SourceAccount, TieOut, Transaction
 from app.models.journal import JournalPage
 
+ACCEPTANCES_MAX = 1_000
 MONTHS_BACK = 240
 """Of so many months the last balance is looked at."""
 
@@ -203,9 +206,15 @@ JOIN journal_pages AS page
 WHERE anchor.household_id = %(household_id)s AND anchor.id = ANY(%(anchor_ids)s)
 """
 
+_ACCEPTANCES = """
+SELECT id, counts->'accepted_difference' AS said FROM change_sets
+WHERE household_id = %(household_id)s AND counts ? 'accepted_difference' AND undone_by IS NULL
+ORDER BY sequence DESC LIMIT %(limit)s
+"""
+
 _COLUMNS = (
     "state", "reason", "tied_from", "tied_through", "tied_amount", "stated", "stated_on",
-    "computed", "broke_by", "currency", "treatment", "explanation",
+    "computed", "broke_by", "currency", "treatment", "explanation", "accepted_by",
 )  # fmt: skip
 _STORE = """
 INSERT INTO tie_outs AS known (household_id, account_id, gap_since, checked_at, {columns})
@@ -317,6 +326,32 @@ def rows(
     with driver(session).cursor(row_factory=class_row(FieldChange)) as cursor:
         parameters["row_ids"] = [row.id for row in found]
         return found, cursor.execute(_CHANGES, parameters).fetchall()
+
+
+def acceptances(session: Session, household_id: UUID) -> dict[tuple[UUID, str], list[Acceptance]]:
+    """Return the gaps that people accepted, by account and currency; the last one first."""
+    found: defaultdict[tuple[UUID, str], list[Acceptance]] = defaultdict(list)
+    with driver(session).cursor() as cursor:
+        parameters = {"household_id": household_id, "limit": ACCEPTANCES_MAX}
+        for change_set_id, said in cursor.execute(_ACCEPTANCES, parameters):
+            found[UUID(said["account_id"]), said["currency"]].append(
+                Acceptance(
+                    change_set_id,
+                    Decimal(said["gap"]),
+                    dt.date.fromisoformat(said["after"]),
+                    dt.date.fromisoformat(said["by"]),
+                )
+            )
+    return found
+
+
+def find_change_set(session: Session, household_id: UUID, change_set_id: UUID) -> ChangeSet:
+    """Return a change set that is there."""
+    return session.scalars(
+        select(ChangeSet).where(
+            ChangeSet.household_id == household_id, ChangeSet.id == change_set_id
+        )
+    ).one()
 
 
 def pages(session: Session, household_id: UUID, anchor_ids: Sequence[UUID]) -> list[Page]:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 JUST_STATED = dt.timedelta(days=3)
 _COMPARED = (
     "state", "reason", "tied_from", "tied_through", "tied_amount", "stated", "stated_on",
-    "computed", "broke_by", "currency", "treatment",
+    "computed", "broke_by", "currency", "treatment", "accepted_by",
 )  # fmt: skip
 
 
@@ -56,8 +56,8 @@ def refresh(session: Session, household_id: UUID, account_ids: Iterable[UUID]) -
 def _keep(session: Session, household_id: UUID, ids: Sequence[UUID]) -> None:
     if not ids:
         return
-    before = {
-        account_id: row.state
+    rang = {
+        account_id: row.state == GAP and row.accepted_by is None
         for account_id, row in repository.find(session, household_id, ids).items()
     }
     now = clock.now()
@@ -65,7 +65,8 @@ def _keep(session: Session, household_id: UUID, ids: Sequence[UUID]) -> None:
     values = ((each.account_id, values_of(each)) for each in found)
     repository.store(session, household_id, values, now)
     for each in found:
-        _raise_or_end_alarm(session, household_id, each, before.get(each.account_id))
+        if each.rings != rang.get(each.account_id, False):
+            _raise_or_end_alarm(session, household_id, each)
 
 
 def refresh_all(session: Session, household_id: UUID) -> None:
@@ -122,6 +123,7 @@ def values_of(examined: Examined) -> dict[str, object]:
         "currency": examined.currency,
         "treatment": examined.treatment,
         "explanation": [_stored(each) for each in examined.explanations],
+        "accepted_by": examined.accepted.id if examined.accepted else None,
     }
 
 
@@ -140,12 +142,9 @@ def _stored(explanation: Explanation) -> dict[str, object]:
     }
 
 
-def _raise_or_end_alarm(
-    session: Session, household_id: UUID, found: Examined, before: str | None
-) -> None:
-    if (found.state == GAP) == (before == GAP):
-        return
-    name = "tie_out_lost" if found.state == GAP else "tie_out_found"
+def _raise_or_end_alarm(session: Session, household_id: UUID, found: Examined) -> None:
+    ended = "tie_out_accepted" if found.accepted else "tie_out_found"
+    name = "tie_out_lost" if found.rings else ended
     audit.record(
         session,
         household_id,

@@ -1,8 +1,9 @@
 """What the page of an account shows, made of what the service knows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from urllib.parse import urlencode
+from uuid import UUID
 
 from app.domain.money import Money
 from app.domain.tieout import PENDING
@@ -11,6 +12,7 @@ from app.features.accounts.service import AccountView
 from app.features.tieout import words
 from app.features.tieout.proof import DayBalance, Explained, Proof, StatedDay
 from app.ui.views.accounts import (
+    Acceptance,
     AccountPage,
     BalanceChart,
     ChartPoint,
@@ -29,8 +31,16 @@ _TREATMENTS = {
 }
 
 
-def account_view(account: AccountView, proof: Proof, balances: Sequence[DayBalance]) -> AccountPage:
-    """Return the page of one account."""
+def account_view(
+    account: AccountView,
+    proof: Proof,
+    balances: Sequence[DayBalance],
+    names: Mapping[UUID, str],
+    *,
+    error: str = "",
+    reason: str = "",
+) -> AccountPage:
+    """Return the page of one account; with `error`, why its difference was not accepted."""
     days = tuple(_day(each, proof.currency) for each in proof.days)
     return AccountPage(
         account=accounts_views.row(account),
@@ -41,6 +51,10 @@ def account_view(account: AccountView, proof: Proof, balances: Sequence[DayBalan
         tied_from=proof.tied_from,
         tied_amount=_money(proof.tied_amount, proof.currency),
         gap=_money(proof.gap, proof.currency),
+        gap_text="" if proof.gap is None else str(proof.gap),
+        accepted=_accepted(proof, names),
+        error=error,
+        reason=reason,
         stated=days[0] if days else None,
         broke_by=proof.broke_by,
         between_url=_transactions_url(
@@ -52,6 +66,15 @@ def account_view(account: AccountView, proof: Proof, balances: Sequence[DayBalan
         chart=_chart(proof, balances),
         days=days,
     )
+
+
+def _accepted(proof: Proof, names: Mapping[UUID, str]) -> Acceptance | None:
+    found = proof.accepted
+    if found is None:
+        return None
+    by = names.get(found.user_id) if found.user_id else None
+    url = f"/history/{found.change_set_id}"
+    return Acceptance(found.since, by or "somebody who has left", found.at, found.reason, url)
 
 
 def _transactions_url(account: AccountView, **more: str) -> str:

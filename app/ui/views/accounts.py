@@ -27,11 +27,13 @@ class AccountRow:
     """Stated balance minus ledger; None where it cannot be told, zero when tied out."""
     tied_through: dt.date | None = None
     """The last day whose stated balance the ledger comes to."""
+    is_accepted: bool = False
+    """Somebody has accepted the gap."""
 
     @property
     def is_untied(self) -> bool:
-        """Tell whether the ledger comes to something else than the bank's balance."""
-        return self.gap is not None and self.gap.amount != 0
+        """Tell whether the ledger comes to something else than the bank's balance, unaccepted."""
+        return self.gap is not None and self.gap.amount != 0 and not self.is_accepted
 
     @property
     def used_percent(self) -> int | None:
@@ -170,10 +172,23 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted a difference, when and why."""
+
+    since: dt.date
+    by: str
+    at: dt.datetime
+    reason: str
+    url: str
+    """Of the change set, which can be undone."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountPage:
     """tieout/account.html and its fragment tieout/_account.html.
 
-    The fragment asks GET /accounts/{id} again on the live event `accounts`.
+    The fragment asks GET /accounts/{id} again on the live event `accounts`. Its form: POST
+    /accounts/{id}/accept with `gap` and `reason`.
     """
 
     account: AccountRow
@@ -187,6 +202,13 @@ class AccountPage:
     tied_from: dt.date | None = None
     tied_amount: Money | None = None
     gap: Money | None = None
+    gap_text: str = ""
+    """The same as a plain number, for the form."""
+    accepted: Acceptance | None = None
+    error: str = ""
+    """Why the difference was not accepted."""
+    reason: str = ""
+    """What was typed then."""
     stated: StatedBalance | None = None
     """The balance stated last."""
     broke_by: dt.date | None = None

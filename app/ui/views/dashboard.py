@@ -74,6 +74,8 @@ class ProofStrip:
     tied_through: dt.date | None = None
     """Of those that tie out, to which day all of them do."""
     gaps: tuple[GapRow, ...] = ()
+    accepted: tuple[GapRow, ...] = ()
+    """Differences that somebody accepted."""
     unproven: tuple[UnprovenRow, ...] = ()
 
 

@@ -99,6 +99,8 @@ class PreviewView:
     is_merge: bool
     """Of two accounts."""
     is_sync: bool
+    is_acceptance: bool = False
+    """Of a difference between an account and its bank."""
     refusal: str = ""
     refusal_url: str = ""
     refusal_words: str = ""

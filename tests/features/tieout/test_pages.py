@@ -77,7 +77,7 @@ def test_the_page_takes_few_statements(ada, bank):
     with counted_queries() as queries:
         ada.get(f"/accounts/{account_id(ada.household_id)}")
 
-    assert len(queries) <= 16
+    assert len(queries) <= 17
 
 
 def test_an_open_page_of_accounts_is_told(ada):

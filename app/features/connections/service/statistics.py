@@ -22,7 +22,7 @@ SPAN = dt.timedelta(hours=1)
 KEPT_SECONDS = 5.0
 """However often we are asked, the database is asked this often at most."""
 ITEM_STATES = ("good", "expiring", "needs_user", "dead", "parked")
-PROOFS = ("tied", "gap", "unproven")
+PROOFS = ("tied", "gap", "accepted", "unproven")
 RUN_STATES = ("running", "done", "failed", "lost")
 log = structlog.get_logger(__name__)
 

@@ -69,7 +69,8 @@ _OF_ACCOUNT = """
       OR EXISTS (SELECT FROM field_changes AS change JOIN transactions AS row
                      ON row.household_id = change.household_id AND row.id = change.transaction_id
                  WHERE change.household_id = set.household_id AND change.change_set_id = set.id
-                   AND row.account_id = :account_id))
+                   AND row.account_id = :account_id)
+      OR set.counts->'accepted_difference'->>'account_id' = CAST(:account_id AS text))
 """
 _CHANGED = text("""
     SELECT row.id, row.date, coalesce(row.counterparty, row.description), row.amount, row.currency,

@@ -194,7 +194,7 @@ def _write(
     remembered = around.follow(session, household_id, target, undo_id)
     if move is not None:
         moves.follow(session, household_id, move, undo=verb == "undo")
-    if target.kind not in fold.DECIDING:
+    if target.kind not in fold.DECIDING or changes.ACCEPTED in target.counts:
         tieout.refresh_all(session, household_id)
     changes.count(session, household_id, turned_by, counts | remembered)
     jobs.tell_after_commit(session, lambda: _announce(household_id, target.id, verb, counts))

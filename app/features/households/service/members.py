@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, database
 from app.core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
 from app.features.audit.service import SYSTEM, Actor
@@ -27,6 +27,16 @@ HOUSEHOLDS_MAX = 50
 def list_members(session: Session, household_id: UUID) -> list[MemberRow]:
     """Return a household's people, owners first."""
     return repository.list_members(session, household_id, limit=MEMBERS_MAX)
+
+
+def names_of(household_id: UUID) -> dict[UUID, str]:
+    """Return what a household's people are called, for pages that say who decided something.
+
+    Opens a transaction of its own: hold no other one, since requests that each wait for a second
+    connection could wait for each other.
+    """
+    with database.system_transaction() as session:
+        return {each.user_id: each.name for each in list_members(session, household_id)}
 
 
 def list_households(session: Session, user_id: UUID) -> list[HouseholdRow]:
