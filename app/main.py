@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from app.core import csrf, database, reporting, web
+from app.core import csrf, database, replica, reporting, web
 from app.core.config import settings
 from app.core.errors import AppError
 from app.core.logging import configure_logging
@@ -130,6 +130,7 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     async with streams_end_with_the_server():
         yield
     database.engine.dispose()
+    replica.dispose()
 
 
 def _render_page(request: Request, error: AppError, request_id: str) -> Response:

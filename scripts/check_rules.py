@@ -33,6 +33,8 @@ CROSS_HOUSEHOLD = (
     "app/features/proof/",
     "app/cli/user.py",
 )
+# What may read where a replica answers: reports and exports, which never decide about a write.
+READERS = ("app/features/dashboard/", "app/features/reports/", "app/features/exports/")
 # SQL lives in repositories; `system.py` holds the few statements that cross households.
 SQL = ("/repository.py", "/repository/", "/system.py", "/apply.py")
 SQL_NAMES = {"select", "insert", "update", "delete"}
@@ -93,6 +95,18 @@ def few_see_all_households(source: Source) -> Iterator[Finding]:
     for node in _nodes(source, ast.Call):
         if _called(node) == "system_transaction":
             yield node.lineno, "use household_transaction: this module may not see all households"
+
+
+def reports_alone_read_replicas(source: Source) -> Iterator[Finding]:
+    """D12: what is decided, then written, is read in the transaction that writes."""
+    if not source.is_under("app/") or source.is_under(*READERS):
+        return
+    if source.is_under("app/core/", "app/features/users/current.py"):
+        return  # where it is defined
+    for kind in (ast.Name, ast.Attribute):
+        for node in _nodes(source, kind):
+            if ast.unparse(node).rpartition(".")[2] in ("reading_transaction", "ReadingSession"):
+                yield node.lineno, "a replica may lag: only reports and exports read there"
 
 
 def sql_in_repositories(source: Source) -> Iterator[Finding]:
@@ -166,6 +180,7 @@ RULES: tuple[Rule, ...] = (
     telling_names,
     one_reader_of_the_environment,
     few_see_all_households,
+    reports_alone_read_replicas,
     sql_in_repositories,
     money_is_decimal,
     time_from_the_clock,

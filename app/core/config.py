@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     DATABASE_POOLER_URL: str = ""
     """`postgresql://pgbouncer:6432`, in transaction mode, for requests and jobs; login and database
     are those of DATABASE_URL, where migrations and backups go past it. Empty: there is none."""
+    DATABASE_REPLICA_URL: str = ""
+    """`postgresql://replica:5432`, a streaming replica, for reports and exports, which only read;
+    login and database are those of DATABASE_URL. Empty: there is none."""
+    DATABASE_REPLICA_LAG_SECONDS_MAX: int = Field(default=1, ge=0, le=60)
+    """How long a report waits for a replica that lags; then it reads from the database itself."""
     DATABASE_POOL_SIZE: int = Field(default=20, ge=1, le=200)
     """Connections of one process, and the number of requests it serves at a time."""
     DATABASE_STATEMENT_TIMEOUT_SECONDS: int = Field(default=10, ge=1, le=3600)
@@ -154,7 +159,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return value
 
-    @field_validator("DATABASE_POOLER_URL")
+    @field_validator("DATABASE_POOLER_URL", "DATABASE_REPLICA_URL")
     @classmethod
     def _is_a_place(cls, value: str) -> str:
         url = urlsplit(value)
@@ -216,6 +221,11 @@ class Settings(BaseSettings):
     def pooler_url(self) -> str:
         """The pooler's address with login, database and driver; empty if there is none."""
         return _moved(self.sqlalchemy_url, self.DATABASE_POOLER_URL)
+
+    @cached_property
+    def replica_url(self) -> str:
+        """The replica's address with login, database and driver; empty if there is none."""
+        return _moved(self.sqlalchemy_url, self.DATABASE_REPLICA_URL)
 
     @cached_property
     def is_https(self) -> bool:

@@ -126,6 +126,19 @@ def take_time(session: Session) -> None:
     session.connection().exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
 
 
+def open_reading(household_id: UUID, on: Engine | None) -> Session:
+    """Return a session of one household whose transactions the server lets only read.
+
+    Args:
+        household_id: Whose rows it sees.
+        on: Another server that has them; None: the database itself.
+    """
+    session = _sessions(info={"household_id": household_id, "only_reads": True})
+    if on is not None:
+        session.bind = on
+    return session
+
+
 @contextmanager
 def household_transaction(household_id: UUID, *, for_trail: bool = False) -> Iterator[Session]:
     """Open a session that sees one household; commit at the end, roll back on an error.

@@ -86,6 +86,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         {"DATABASE_URL": "mysql://localhost/fintech"},
         {"DATABASE_URL": " "},
         {"DATABASE_POOLER_URL": "pgbouncer:6432"},
+        {"DATABASE_REPLICA_URL": "replica"},
         {"DATABASE_POOLER_URL": "postgresql://fintech:pw@pgbouncer:6432"},
         {"ENCRYPTION_KEYS": "k1:AAAA"},
         {"PASSWORD_LENGTH_MIN": "4"},

@@ -24,6 +24,18 @@ BAD_AND_GOOD = [
         "household",
     ),
     (
+        "app/features/transactions/pages.py",
+        "def edit(session: ReadingSession) -> None: ...\n",
+        "def edit(session: HouseholdSession) -> None: ...\n",
+        "replica",
+    ),
+    (
+        "app/features/accounts/service.py",
+        "with replica.reading_transaction(household_id) as session:\n    pass\n",
+        "with database.household_transaction(household_id) as session:\n    pass\n",
+        "replica",
+    ),
+    (
         "app/features/accounts/service.py",
         "rows = session.execute(select(Account))\n",
         "rows = repository.list_accounts(session, household_id)\n",

@@ -7,7 +7,7 @@ from app.core import web
 from app.core.config import settings
 from app.features.dashboard import service, views
 from app.features.users import service as users
-from app.features.users.current import CurrentUser, HouseholdSession
+from app.features.users.current import CurrentUser, ReadingSession
 from app.ui import filters
 from app.ui.templating import page_context, render
 from app.ui.views.users import FirstRunView
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-def start(request: Request, current: CurrentUser, session: HouseholdSession) -> HTMLResponse:
+def start(request: Request, current: CurrentUser, session: ReadingSession) -> HTMLResponse:
     """Show the overview, or the ways to begin while there is no account."""
     if not users.has_account(session, current.household_id):
         view = FirstRunView(

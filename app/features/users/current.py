@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from app.core import api_token, clock, csrf, database, scopes, security, web
+from app.core import api_token, clock, csrf, database, replica, scopes, security, web
 from app.core.config import settings
 from app.core.errors import ForbiddenError, RecentSignInNeededError, UnauthorizedError
 from app.features.audit.service import Actor
@@ -215,6 +215,16 @@ def household_session(current: CurrentPerson) -> Iterator[Session]:
 HouseholdSession = Annotated[Session, Depends(household_session, scope="function")]
 """The request's transaction, which sees the current household and nothing else; a viewer's can
 only read."""
+
+
+def reading_session(current: CurrentPerson) -> Iterator[Session]:
+    """Give a report its transaction of its household, which only reads."""
+    with replica.reading_transaction(current.household_id) as session:
+        yield session
+
+
+ReadingSession = Annotated[Session, Depends(reading_session, scope="function")]
+"""The transaction of a report or an export: it cannot write, and may run on the replica."""
 
 
 def system_session(current: CurrentPerson) -> Iterator[Session]:

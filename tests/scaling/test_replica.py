@@ -1,0 +1,136 @@
+"""D12: reports read on a real streaming replica, see their reader's own edits, and cannot write."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError
+
+from app.core import database, replica
+from app.core.config import settings
+from app.features.connections.service import sync
+from tests.cast import SignedInBrowser, sign_in
+from tests.factories import people
+from tests.features.connections.bank import linked, open_bank, query
+from tests.scaling import pooler, streaming
+from tests.scaling.streaming import Streaming
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streaming")]
+WHERE = text("SELECT pg_is_in_recovery()")
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Streaming]:
+    """A primary and its replica."""
+    with streaming.running() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def following(servers: Streaming, monkeypatch) -> Iterator[replica.Replica]:
+    """The application writes to the primary and reads reports on the replica."""
+    primary = database.make_engine(_text(servers, servers.primary), through_pooler=False)
+    found = replica.Replica(_text(servers, servers.replica))
+    monkeypatch.setattr(replica, "_replica", found)
+    with pooler.application_on(primary):
+        yield found
+    found.engine.dispose()
+
+
+def _text(servers: Streaming, server) -> str:
+    return servers.url(server).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def ada(app, following) -> SignedInBrowser:
+    """Ada, who lives on the primary."""
+    return sign_in(app, people.person("Ada"))
+
+
+@pytest.fixture
+def paused(servers: Streaming) -> Iterator[Streaming]:
+    """The replica replays nothing until the test ends."""
+    servers.pause()
+    yield servers
+    servers.go_on()
+
+
+def test_D12_reports_run_on_the_replica_and_see_what_was_just_committed(ada):
+    with linked(ada.household_id, open_bank(rows=3)) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+    for number in range(20):
+        query(ada.household_id, "UPDATE accounts SET name = :name", name=f"Account {number}")
+        with replica.reading_transaction(ada.household_id) as session:
+            assert session.scalar(WHERE) is True
+            names = session.scalars(text("SELECT name FROM accounts")).all()
+        assert names == [f"Account {number}"]
+    page = ada.get("/")
+    assert page.status_code == 200
+    assert "Account 19" in page.text
+
+
+def test_D12_a_report_sees_its_own_household_alone_on_the_replica(ada, app):
+    stranger = people.person("Cleo")
+    with replica.reading_transaction(stranger.household_id) as session:
+        assert session.scalar(WHERE) is True
+        seen = session.scalars(text("SELECT DISTINCT household_id FROM categories")).all()
+    assert seen == [stranger.household_id]
+
+
+@pytest.mark.parametrize("has_replica", [True, False])
+def test_D12_a_report_cannot_write_wherever_it_runs(ada, monkeypatch, has_replica):
+    if not has_replica:
+        monkeypatch.setattr(replica, "_replica", None)
+    with replica.reading_transaction(ada.household_id) as session:
+        assert session.scalar(WHERE) is has_replica
+        with pytest.raises(InternalError, match="read-only transaction"):
+            session.execute(text("UPDATE accounts SET name = name"))
+        session.rollback()
+
+
+def test_a_replica_that_lags_is_left_out_and_taken_again(ada, paused, monkeypatch):
+    monkeypatch.setattr(replica, "LEFT_OUT_SECONDS", 0.5)
+    query(ada.household_id, "UPDATE households SET name = 'renamed'")
+
+    began = time.monotonic()
+    with replica.reading_transaction(ada.household_id) as session:
+        assert session.scalar(WHERE) is False
+        assert session.scalar(text("SELECT name FROM households")) == "renamed"
+    assert time.monotonic() - began >= settings.DATABASE_REPLICA_LAG_SECONDS_MAX
+
+    paused.go_on()
+    assert _reads_on_the_replica_again(ada)
+
+
+def test_a_replica_that_is_down_is_left_out_and_taken_again(ada, servers, monkeypatch):
+    monkeypatch.setattr(replica, "LEFT_OUT_SECONDS", 0.5)
+    servers.replica.child.stop((signal.SIGINT, 30.0))
+    try:
+        with replica.reading_transaction(ada.household_id) as session:
+            assert session.scalar(WHERE) is False
+        assert ada.get("/").status_code == 200
+    finally:
+        servers.replica.start()
+    assert _reads_on_the_replica_again(ada)
+
+
+def test_a_replica_that_was_left_out_is_not_asked_again_at_once(ada, paused, following):
+    assert not following.has_caught_up() or query(
+        ada.household_id, "UPDATE households SET name = 'again'"
+    ) == []  # fmt: skip
+    following.has_caught_up()
+    began = time.monotonic()
+    assert not following.has_caught_up()
+    assert time.monotonic() - began < settings.DATABASE_REPLICA_LAG_SECONDS_MAX
+
+
+def _reads_on_the_replica_again(ada) -> bool:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with replica.reading_transaction(ada.household_id) as session:
+            if session.scalar(WHERE):
+                return True
+        time.sleep(0.2)
+    return False
