@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from itertools import islice
 from uuid import UUID
@@ -24,7 +25,10 @@ from app.features.accounts import service as accounts
 from app.features.accounts.service import SourceAccountKey
 from app.features.categories import service as categories
 from app.features.changes import service as changes
+from app.features.connections import repository
 from app.features.journal import service as journal
+from app.features.matching.service.rows import match_changes
+from app.features.tieout import service as tieout
 from app.features.transactions import service as transactions
 from app.features.transactions.service import Applied
 from app.features.users import service as users
@@ -49,9 +53,9 @@ class Household:
     id: UUID
     user_id: UUID
     name: str
+    item_id: UUID
     accounts: dict[str, SourceAccountKey]
     categories: dict[str, UUID]
-    journal_pages: list[UUID] = field(default_factory=list)
 
 
 def new_household() -> Household:
@@ -62,13 +66,17 @@ def new_household() -> Household:
             session, email=f"{name}@example.com", password_hash="-", name="Benchmark"
         )
     with database.household_transaction(made.household_id) as session:
+        item_id = uuid7()
+        item = {"household_id": made.household_id, "id": item_id, "provider": "plaid",
+                "item_source_id": name, "institution_name": "First Platypus Bank"}  # fmt: skip
+        repository.insert_item(session, item)
         page_id = journal.write(session, made.household_id, kind="plaid.accounts", payload=b"{}")
         keys = accounts.store_accounts(
             session,
             made.household_id,
-            [_account(each.account_id, each.name) for each in generated.accounts_of(name)],
+            _accounts(name),
             source="plaid",
-            item_id=None,
+            item_id=item_id,
             institution_name="First Platypus Bank",
             journal_page_id=page_id,
         )
@@ -78,7 +86,7 @@ def new_household() -> Household:
         for each in taxonomy.CATEGORIES
         if (code := taxonomy.find(each.code)) in by_code
     }
-    return Household(made.household_id, made.user_id, name, keys, ours)
+    return Household(made.household_id, made.user_id, name, item_id, keys, ours)
 
 
 def write_journal(household: Household, payload: bytes) -> UUID:
@@ -90,7 +98,7 @@ def write_journal(household: Household, payload: bytes) -> UUID:
 def book(
     household: Household, records: Sequence[TransactionRecord], pages: dict[SourceKey, UUID]
 ) -> Applied:
-    """Apply records to the ledger in one transaction, with everything that hangs on it."""
+    """Do what a sync does with records that it has read: rows, matching, how accounts tie out."""
     joined = ChangeSet(None, "cursor", tuple(records))
     with database.household_transaction(household.id) as session:
         change_set_id = changes.open_change_set(session, household.id, kind="sync")
@@ -104,6 +112,11 @@ def book(
             pages=pages,
         )
         counts = {"added": applied.added, "modified": applied.modified}
+        has_changes = any(counts.values())
+        if has_changes:
+            match_changes(session, household.id, change_set_id, joined, household.accounts)
+        touched = {key.account_id for key in household.accounts.values()}
+        tieout.after_booking(session, household.id, touched, has_changes=has_changes)
         changes.count(session, household.id, change_set_id, counts)
     return applied
 
@@ -159,5 +172,10 @@ def cookie(household: Household) -> str:
         return sessions.open_browser_session(session, household.user_id, client).cookie
 
 
-def _account(source_id: str, name: str) -> AccountRecord:
-    return AccountRecord(source_id, name, "depository", "checking", BalanceRecord("USD", None))
+def _accounts(household: str) -> list[AccountRecord]:
+    """Return what the bank says of the accounts, each with a balance."""
+    balance = BalanceRecord("USD", Decimal(1_000))
+    return [
+        AccountRecord(each.account_id, each.name, "depository", "checking", balance)
+        for each in generated.accounts_of(household)
+    ]

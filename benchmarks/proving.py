@@ -21,6 +21,7 @@ from app.features.changes import service as changes
 from app.features.connections import repository
 from app.features.connections.service import sync
 from app.features.journal import service as journal
+from app.features.matching.service.rows import match_changes
 from app.features.tieout import service as tieout
 from app.features.transactions import service as transactions
 from app.providers import registry
@@ -75,13 +76,12 @@ class Cost:
 @cache
 def _journaled() -> World:
     household, rows = households.new_household(), extent.large_rows()
-    item_id = _link(household)
     cursor: str | None = None
     seconds = []
     for number in range(rows // BATCH_ROWS):
         bodies = generated.plaid_pages(household.name, BATCH_ROWS, seed=number)
         started = time.perf_counter()
-        cursor = _book(household, item_id, bodies, cursor)
+        cursor = _book(household, bodies, cursor)
         seconds.append(time.perf_counter() - started)
     _edit(household)
     with households.owner() as connection:
@@ -89,20 +89,9 @@ def _journaled() -> World:
     return World(household, rows, BATCH_ROWS / measuring.median(seconds))
 
 
-def _link(household: Household) -> UUID:
-    item_id = uuid7()
-    item = {"household_id": household.id, "id": item_id, "provider": "plaid",
-            "item_source_id": household.name, "institution_name": "Platypus"}  # fmt: skip
-    with household_transaction(household.id) as session:
-        repository.insert_item(session, item)
-    return item_id
-
-
-def _book(
-    household: Household, item_id: UUID, bodies: Sequence[bytes], cursor: str | None
-) -> str | None:
+def _book(household: Household, bodies: Sequence[bytes], cursor: str | None) -> str | None:
     """Journal and book pages as a sync does, and move the Item's cursor; return it."""
-    run_id, start = uuid7(), cursor
+    run_id, start, item_id = uuid7(), cursor, household.item_id
     pages = []
     for sequence, body in enumerate(bodies):
         page = registry.decode_page(TRANSACTIONS, body, cursor)
@@ -143,6 +132,7 @@ def _book(
             pages={row.key: page_id for page_id, told in pages for row in told.upserts},
         )
         assert applied.added == BATCH_ROWS, applied
+        match_changes(session, household.id, change_set_id, joined, keys)
         touched = {key.account_id for key in keys.values()}
         tieout.after_booking(session, household.id, touched, has_changes=True)
         run = {"household_id": household.id, "id": run_id, "item_id": item_id, "trigger": "link",

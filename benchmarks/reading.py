@@ -39,6 +39,29 @@ def search_at_scale() -> Reading:
     return Reading(measuring.percentile(found, 99), measuring.percentile(plain, 99), parts)
 
 
+def overview_at_scale() -> Reading:
+    """Server milliseconds, 99th percentile, of the overview and of the page of each account."""
+    world = households.world(extent.large_rows())
+    large: list[float] = []
+    small: list[float] = []
+    with requesting.running() as client_of:
+        asking = (
+            (client_of(world.large), _overviews(world.large), large),
+            (client_of(world.small), _overviews(world.small), small),
+        )
+        for turn in range(extent.rounds(30)):
+            for client, addresses, times in asking if turn % 2 else reversed(asking):
+                found = [_milliseconds(client, address) for address in addresses]
+                if turn:  # the first round warms caches and plans
+                    times += found
+    notes = f"At {world.rows:,} rows: median {statistics.median(large):.1f} ms."
+    return Reading(measuring.percentile(large, 99), measuring.percentile(small, 99), notes)
+
+
+def _overviews(household: Household) -> list[str]:
+    return ["/", *(f"/accounts/{key.account_id}" for key in household.accounts.values())]
+
+
 @cache
 def _pages() -> tuple[float, float, str]:
     world = households.world(extent.large_rows())

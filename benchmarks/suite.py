@@ -15,6 +15,7 @@ from benchmarks import (
     reading,
     starting,
     throughput,
+    undoing,
 )
 from benchmarks.figures import Budget, Figure, Finding
 
@@ -33,6 +34,8 @@ FIGURES = (
            "booking the same pages"),
     Figure("verify_ledger", "s", Budget(value_max=60), proving.verify_ledger,
            "reading all rows once"),
+    Figure("undo_10000", "s CPU", Budget(ratio_max=4), undoing.undo_10000,
+           "booking the same file"),
     Figure("first_sync_10000", "s CPU", Budget(value_max=2), first_sync.of_10000,
            "typed decode of the same bytes and bare COPY of the same rows"),
     Figure("start_cold", "s", Budget(), starting.cold, "importing the program"),
@@ -41,6 +44,8 @@ FIGURES = (
            "PostgreSQL and Valkey of the same installation"),
     Figure("transactions_page", "ms p99", Budget(value_max=50, ratio_max=1.3),
            reading.page_at_scale, "the same pages of a household with 10,000 rows"),
+    Figure("overview_page", "ms p99", Budget(value_max=60), reading.overview_at_scale,
+           "the same pages of a household with 10,000 rows"),
     Figure("search", "ms p99", Budget(value_max=100), reading.search_at_scale,
            "the list without a term"),
     Figure("list_throughput", "requests/s", Budget(ratio_min=0.5), throughput.list_endpoint,

@@ -94,10 +94,13 @@ def examine(
     stated: defaultdict[UUID, list[StatedBalance]] = defaultdict(list)
     for balance in repository.balances(session, household_id, account_ids, now - RECENT):
         stated[balance.account_id].append(balance)
-    sums = _sums(session, household_id, account_ids, stated)
+    sums = _sums(session, household_id, account_ids, stated, of_all_time=every_day)
+    untold = {id_ for id_ in account_ids if stated[id_]} - {account_id for account_id, _ in sums}
+    earlier = repository.have_rows(session, household_id, list(untold)) if untold else set()
     found = []
     for account in repository.accounts(session, household_id, account_ids):
-        examined = _by_totals(account, stated[account.id], sums)
+        is_earlier = account.id in earlier
+        examined = _by_totals(account, stated[account.id], sums, has_rows=is_earlier)
         gaps = any(day.gap for day in examined.verdict.days)
         if examined.state == GAP or (every_day and gaps and not examined.reason):
             examined = _by_rows(session, household_id, examined, stated[account.id], sums)
@@ -170,15 +173,22 @@ def _sums(
     household_id: UUID,
     account_ids: Sequence[UUID],
     stated: dict[UUID, list[StatedBalance]],
+    *,
+    of_all_time: bool,
 ) -> dict[tuple[UUID, str], Sums]:
+    """Return the sums since the months of the first balances, or since the first rows.
+
+    What was before the first balance is part of the opening, of which nobody tells us: without it
+    all that differs is the opening itself.
+    """
+    balance_days = {_day(each) for balances in stated.values() for each in balances}
+    if not balance_days:
+        return {}
+    since = dt.date.min if of_all_time else min(balance_days).replace(day=1)
     months: defaultdict[tuple[UUID, str], list[Total]] = defaultdict(list)
-    for total in repository.months(session, household_id, account_ids):
+    for total in repository.months(session, household_id, account_ids, since):
         months[total.account_id, total.currency].append(total)
-    dates = {
-        date
-        for day in {_day(each) for balances in stated.values() for each in balances}
-        for date in needed(day)
-    }
+    dates = {date for day in balance_days for date in needed(day)}
     days: defaultdict[tuple[UUID, str], dict[dt.date, Decimal]] = defaultdict(dict)
     for total in repository.days(session, household_id, account_ids, sorted(dates)):
         days[total.account_id, total.currency][total.date] = total.amount
@@ -197,16 +207,23 @@ def _by_totals(
     account: Account,
     balances: Sequence[StatedBalance],
     sums: dict[tuple[UUID, str], Sums],
+    *,
+    has_rows: bool,
 ) -> Examined:
-    """Examine with the kept totals of months and days alone."""
+    """Examine with the kept totals of months and days alone.
+
+    `has_rows` tells of rows that are in no sum.
+    """
     # Where pending rows count, a balance from before the first rows tests nothing.
     balances = [each for each in balances if not each.is_blind] or balances
     currency = balances[-1].currency if balances else account.currency
     own = sums.get((account.id, currency), Sums([], {}))
     anchors = [_anchor(each, own) for each in balances if each.currency == currency]
     verdict = tie_out(anchors, own.quiet)
-    has_rows = any(account_id == account.id for account_id, _ in sums) or any(
-        each.pending for each in balances
+    has_rows = (
+        has_rows
+        or any(account_id == account.id for account_id, _ in sums)
+        or any(each.pending for each in balances)
     )
     return Examined(
         account.id, currency, verdict, _reason(account.kind, verdict, has_rows=has_rows)

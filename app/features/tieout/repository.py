@@ -119,8 +119,18 @@ _MONTHS = """
 SELECT account_id, currency, month AS date, trim_scale(sum(money_in + money_out)) AS amount
 FROM monthly_totals
 WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s) AND NOT pending
+  AND month >= %(since)s
 GROUP BY account_id, currency, month
 ORDER BY account_id, currency, month
+"""
+
+_HAVE_ROWS = """
+SELECT account.id FROM unnest(%(account_ids)s::uuid[]) AS account (id)
+CROSS JOIN LATERAL (
+    SELECT FROM transactions
+    WHERE household_id = %(household_id)s AND account_id = account.id AND is_live AND NOT pending
+    LIMIT 1
+) AS row
 """
 
 _DAYS = """
@@ -275,11 +285,24 @@ def balances(
         return cursor.execute(_BALANCES, parameters).fetchall()
 
 
-def months(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> list[Total]:
-    """Return the sums of booked rows of each month."""
+def months(
+    session: Session, household_id: UUID, account_ids: Sequence[UUID], since: dt.date
+) -> list[Total]:
+    """Return the sums of booked rows of each month that begins on `since` or later."""
     with driver(session).cursor(row_factory=class_row(Total)) as cursor:
-        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        parameters = {
+            "household_id": household_id,
+            "account_ids": list(account_ids),
+            "since": since,
+        }
         return cursor.execute(_MONTHS, parameters).fetchall()
+
+
+def have_rows(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the accounts that have booked rows, of whatever day."""
+    with driver(session).cursor() as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        return {row[0] for row in cursor.execute(_HAVE_ROWS, parameters)}
 
 
 def days(

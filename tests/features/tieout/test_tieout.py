@@ -9,9 +9,10 @@ from app.features.changes import service as changes
 from app.features.matching.repository import rows
 from app.features.matching.repository.rows import Marked
 from app.features.matching.service.questions import take_apart
+from app.features.tieout import repository as tieout
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
-from tests.features.connections.bank import query, row
+from tests.features.connections.bank import linked, open_bank, query, row
 from tests.features.tieout.days import lose, on, sync_on
 
 
@@ -118,6 +119,29 @@ def test_what_is_stored_is_what_a_recheck_finds(ada, bank):
         assert found.fields == ("state",)
         service.refresh_all(session, ada.household_id)
         assert service.find_differences(session, ada.household_id) == []
+
+
+def test_rows_before_the_first_balance_are_part_of_the_opening(ada):
+    """So a sync does not sum them up, and finds what whoever sums up everything finds."""
+    bank = open_bank(rows=0)
+    for number in range(1, 20):
+        bank.stream.apply(Added(row(bank, f"o{number}", "9.99", date=on(-40 * number))))
+    with linked(ada.household_id, bank) as item_id:
+        sync_on(bank, item_id, ada.household_id, 0)
+        sync_on(bank, item_id, ada.household_id, 1, Added(row(bank, "a", "7.10", date=on(1))))
+        sync_on(bank, item_id, ada.household_id, 40, Added(row(bank, "b", "1.25", date=on(38))))
+    lose(ada.household_id, "b")
+
+    with household_transaction(ada.household_id) as session:
+        ids = tieout.all_account_ids(session, ada.household_id)
+        service.refresh(session, ada.household_id, ids)
+        now = service.clock.now()
+        [since] = service.examine(session, ada.household_id, ids, now)
+        [ever] = service.examine(session, ada.household_id, ids, now, every_day=True)
+
+    assert stored(ada.household_id)["gap"] == since.verdict.gap == Decimal("-1.25")
+    assert service.values_of(since) == service.values_of(ever)
+    assert ever.verdict.opening - since.verdict.opening == 19 * Decimal("9.99")
 
 
 def test_a_merge_that_was_wrong_is_a_gap_and_taking_it_apart_closes_it(ada, bank):
