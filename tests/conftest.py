@@ -36,7 +36,11 @@ pytest_plugins = ["tests.cast"]
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers and set the environment, before any test module imports `app`."""
     effort.register_profiles()
-    for name in [name for name in os.environ if name.startswith(("PLAID_", "OPENAI_", "SENTRY_"))]:
+    for name in [
+        name
+        for name in os.environ
+        if name.startswith(("PLAID_", "OPENAI_", "SENTRY_", "ROLLBAR_", "BUGSNAG_", "OTEL_"))
+    ]:
         # The operator's own keys must not reach the tests.
         del os.environ[name]
     os.environ |= {

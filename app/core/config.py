@@ -134,6 +134,14 @@ class Settings(BaseSettings):
 
     SENTRY_DSN: str = ""
     """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
+    ROLLBAR_ACCESS_TOKEN: SecretStr = SecretStr("")
+    """Of a Rollbar project, with the scope `post_server_item`; errors go there when it is set."""
+    ROLLBAR_URL: str = "https://api.rollbar.com/api/1/item/"
+    """Where Rollbar takes items."""
+    BUGSNAG_API_KEY: SecretStr = SecretStr("")
+    """Of a Bugsnag project; errors go there when it is set."""
+    BUGSNAG_URL: str = "https://notify.bugsnag.com/"
+    """Where Bugsnag takes reports; one of your own has another address."""
 
     OPENAI_API_KEY: SecretStr = SecretStr("")
     """Of a language model's server; empty: everything works without one."""

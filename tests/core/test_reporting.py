@@ -1,6 +1,5 @@
 """K6: what an error tracker is sent says where an error arose, and holds nobody's data."""
 
-import gzip
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
@@ -24,15 +24,16 @@ class Tracker:
 
     def __init__(self) -> None:
         self.received: list[str] = []
-        received = self.received
+        self.status, self.headers = 200, dict[str, str]()
+        received, tracker = self.received, self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
                 received.append(f"{self.path}\n{self.headers}\n{body.decode()}")
-                self.send_response(200)
+                self.send_response(tracker.status)
+                for header in tracker.headers.items():
+                    self.send_header(*header)
                 self.end_headers()
                 self.wfile.write(b"{}")
 
@@ -49,8 +50,7 @@ class Tracker:
         """Return the events, which are the last line of what each request sent."""
         from app.core import reporting
 
-        if reporting._client is not None:
-            reporting._client.flush(10)
+        reporting.flush(10)
         assert CANARY not in "".join(self.received)
         return [json.loads(each.strip().splitlines()[-1]) for each in self.received]
 
@@ -66,18 +66,20 @@ def tracker() -> Iterator[Tracker]:
     tracker.server.server_close()
 
 
-@pytest.fixture
-def reporting(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def configure(monkeypatch: pytest.MonkeyPatch, **values: object) -> Any:
     from app.core import reporting
     from app.core.config import settings
 
-    changed = settings.model_copy(update={"SENTRY_DSN": tracker.dsn})
-    monkeypatch.setattr(reporting, "settings", changed)
-    monkeypatch.setattr(reporting, "_client", None)
+    monkeypatch.setattr(reporting, "settings", settings.model_copy(update=values))
+    monkeypatch.setattr(reporting, "_sender", None)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     reporting.configure("web")
-    yield reporting
-    reporting._client.close()
+    return reporting
+
+
+@pytest.fixture
+def reporting(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> Any:
+    return configure(monkeypatch, SENTRY_DSN=tracker.dsn)
 
 
 def fail(secret: str) -> None:
@@ -176,9 +178,94 @@ def test_K6_a_command_that_dies_says_so_before_it_ends(tracker: Tracker) -> None
 
 
 def test_without_a_tracker_nothing_of_it_is_loaded() -> None:
-    done = run("import sys, app.main; print('sentry_sdk' in sys.modules)")
+    done = run("import sys, app.main; print('app.core.reporting.sending' in sys.modules)")
 
     assert done.stdout.split()[-1] == "False", done.stderr
+
+
+def test_K6_rollbar_is_told_as_it_wants_it(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{tracker.server.server_port}/api/1/item/"
+    reporting = configure(
+        monkeypatch, ROLLBAR_URL=url, ROLLBAR_ACCESS_TOKEN=SecretStr("token-of-rollbar")
+    )
+
+    reporting.report(failure(), route="/accounts", payee=CANARY)
+
+    [item] = tracker.events()
+    assert "X-Rollbar-Access-Token: token-of-rollbar" in tracker.received[0]
+    data = item["data"]
+    assert (data["level"], data["environment"]) == ("error", "production")
+    assert data["custom"] == {"process": "web", "route": "/accounts"}
+    # The one that was raised last comes first, its innermost call last.
+    chain = data["body"]["trace_chain"]
+    assert [each["exception"] for each in chain] == [
+        {"class": "RuntimeError"},
+        {"class": "KeyError"},
+    ]
+    last = chain[0]["frames"][-1]
+    assert (last["filename"], last["method"]) == ("tests/core/test_reporting.py", "fail")
+
+
+def test_K6_bugsnag_is_told_as_it_wants_it(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{tracker.server.server_port}/"
+    reporting = configure(monkeypatch, BUGSNAG_URL=url, BUGSNAG_API_KEY=SecretStr("key-of-bugsnag"))
+
+    reporting.report(failure(), route="/accounts", payee=CANARY)
+
+    [report] = tracker.events()
+    assert "Bugsnag-Api-Key: key-of-bugsnag" in tracker.received[0]
+    [event] = report["events"]
+    assert event["metaData"] == {"ids": {"process": "web", "route": "/accounts"}}
+    assert [each["errorClass"] for each in event["exceptions"]] == ["RuntimeError", "KeyError"]
+    assert {each["message"] for each in event["exceptions"]} == {""}
+    first = event["exceptions"][0]["stacktrace"][0]
+    assert (first["file"], first["method"]) == ("tests/core/test_reporting.py", "fail")
+
+
+def failure() -> Exception:
+    try:
+        fail(CANARY)
+    except RuntimeError as error:
+        return error
+    raise AssertionError("fail did not fail")
+
+
+def test_a_tracker_that_wants_no_more_gets_no_more_for_a_while(
+    reporting: Any, tracker: Tracker
+) -> None:
+    tracker.status, tracker.headers = 429, {"Retry-After": "120"}
+
+    for _ in range(3):
+        reporting.report(ValueError("again"))
+
+    assert len(tracker.events()) == 1
+
+
+def test_a_tracker_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    reporting = configure(monkeypatch, SENTRY_DSN="http://key@127.0.0.1:9/1")
+
+    for _ in range(1_000):
+        reporting.report(ValueError("again"))
+
+    reporting.flush(10)
+    assert reporting._sender._waiting.unfinished_tasks == 0
+
+
+def test_endless_recursion_is_told_by_its_last_calls(reporting: Any, tracker: Tracker) -> None:
+    def again() -> None:
+        again()
+
+    try:
+        again()
+    except RecursionError as error:
+        reporting.report(error)
+
+    [event] = tracker.events()
+    assert len(event["exception"]["values"][0]["stacktrace"]["frames"]) == 100
 
 
 @pytest.mark.parametrize("dsn", ["sentry", "https://host/1", "https://key@host/", "ftp://key@h/1"])
