@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from app.core import csrf, database, replica, reporting, web
+from app.core import csrf, database, replica, reporting, tracing, web
 from app.core.config import settings
 from app.core.errors import AppError
 from app.core.logging import configure_logging
@@ -90,6 +90,7 @@ def create_app() -> FastAPI:
     configure_logging()
     database.limit_to_requests()
     reporting.configure("web")
+    tracing.configure("web", database.engine)
     providers.configure()
     problems = Problems(_render_page, find_current_user)
     app = FastAPI(

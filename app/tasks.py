@@ -6,6 +6,7 @@ import structlog
 from celery import Task
 from celery.signals import (
     beat_init,
+    before_task_publish,
     celeryd_init,
     setup_logging,
     task_failure,
@@ -14,7 +15,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from app.core import reporting
+from app.core import reporting, tracing
 from app.core.celery import celery as app
 from app.core.logging import configure_logging
 
@@ -51,6 +52,8 @@ app.conf.beat_schedule = {
 @celeryd_init.connect
 def _load_tasks(**_: object) -> None:
     """Load what the tasks need in the worker alone: beat only sends their names."""
+    from app.core.database import engine  # noqa: PLC0415
+
     # Importing registers them.
     from app.features.audit import tasks as audit  # noqa: F401, PLC0415
     from app.features.connections import providers, tasks  # noqa: F401, PLC0415
@@ -59,11 +62,13 @@ def _load_tasks(**_: object) -> None:
 
     providers.configure()
     reporting.configure("worker")
+    tracing.configure("worker", engine)
 
 
 @beat_init.connect
 def _report_of_the_scheduler(**_: object) -> None:
     reporting.configure("scheduler")
+    tracing.configure("scheduler")
 
 
 @worker_shutting_down.connect
@@ -86,15 +91,27 @@ def _configure_logging(**_: object) -> None:
 @task_prerun.connect
 def _bind_task(task_id: str, task: Task, **_: object) -> None:
     structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+    # What a message's headers carry stands on the request beside Celery's own.
+    carried = {"traceparent": str(getattr(task.request, "traceparent", None) or "")}
+    task.request.span = tracing.begin(task.name, carried, task_id=task_id)
+    if trace_id := tracing.trace_id():
+        structlog.contextvars.bind_contextvars(trace_id=trace_id)
+
+
+@before_task_publish.connect
+def _carry_trace(headers: dict[str, object], **_: object) -> None:
+    tracing.carry(headers)
 
 
 @task_failure.connect
-def _report_failure(exception: BaseException, **_: object) -> None:
+def _report_failure(exception: BaseException, sender: Task, **_: object) -> None:
     reporting.report(exception)
+    sender.request.failure = exception
 
 
 @task_postrun.connect
-def _forget_task(**_: object) -> None:
+def _forget_task(task: Task, **_: object) -> None:
+    tracing.end(getattr(task.request, "span", None), getattr(task.request, "failure", None))
     structlog.contextvars.clear_contextvars()
 
 

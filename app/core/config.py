@@ -134,14 +134,22 @@ class Settings(BaseSettings):
 
     SENTRY_DSN: str = ""
     """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
-    ROLLBAR_ACCESS_TOKEN: SecretStr = SecretStr("")
+    ROLLBAR_ACCESS_TOKEN: str = ""
     """Of a Rollbar project, with the scope `post_server_item`; errors go there when it is set."""
     ROLLBAR_URL: str = "https://api.rollbar.com/api/1/item/"
     """Where Rollbar takes items."""
-    BUGSNAG_API_KEY: SecretStr = SecretStr("")
+    BUGSNAG_API_KEY: str = ""
     """Of a Bugsnag project; errors go there when it is set."""
     BUGSNAG_URL: str = "https://notify.bugsnag.com/"
     """Where Bugsnag takes reports; one of your own has another address."""
+
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
+    """Base address of an OpenTelemetry collector that takes OTLP over HTTP, such as
+    `http://collector:4318`; New Relic, Datadog and others have one. Empty: no traces."""
+    OTEL_EXPORTER_OTLP_HEADERS: str = ""
+    """What the collector wants to be sent, such as `api-key=…`; `name=value`, comma-separated."""
+    OTEL_TRACES_PERCENT: int = Field(default=10, ge=0, le=100)
+    """How many of a hundred requests and scheduled tasks are traced, with all that they cause."""
 
     OPENAI_API_KEY: SecretStr = SecretStr("")
     """Of a language model's server; empty: everything works without one."""

@@ -5,8 +5,10 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import urllib3
+from opentelemetry.trace import SpanKind
 from urllib3.exceptions import (
     ConnectTimeoutError,
     EmptyPoolError,
@@ -17,7 +19,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from app.core import outbound
+from app.core import outbound, tracing
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -112,6 +114,21 @@ class HttpClient:
             HttpError: No connection, no or a broken answer, too slow, or too large; or the
                 address is refused.
         """
+        with tracing.span(
+            method, SpanKind.CLIENT, http__request__method=method, server__address=_host(url)
+        ) as span:
+            answer = self._request(method, url, headers or {}, body, timeout_seconds)
+            span.set_attribute("http.response.status_code", answer.status)
+            return answer
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_seconds: float,
+    ) -> HttpAnswer:
         self._check(url)
         deadline = time.monotonic() + timeout_seconds
         try:
@@ -122,7 +139,7 @@ class HttpClient:
                 headers={
                     "User-Agent": _USER_AGENT,
                     "Accept-Encoding": "gzip",
-                    **(headers or {}),
+                    **headers,
                 },
                 redirect=False,
                 preload_content=False,
@@ -199,6 +216,13 @@ class HttpClient:
         if not decompressor.eof:
             raise HttpError("the answer is incomplete", temporary=True, sent=True)
         return body
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # it is no address, which the request will say
+        return ""
 
 
 def _as_http_error(error: Exception) -> HttpError:

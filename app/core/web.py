@@ -8,12 +8,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import structlog
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import metrics, reporting
+from app.core import metrics, reporting, tracing
 from app.core.config import settings
 from app.core.errors import AppError, TooLargeError
 from app.core.ids import uuid7
@@ -72,14 +73,23 @@ class RequestEdge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         if scope["method"] == "HEAD":
             # What watches a server asks so; the server keeps the body of the answer back.
             scope = {**scope, "method": "GET"}
+        is_quiet = scope["path"] in _QUIET_ROUTES or scope["path"].startswith("/static/")
+        with tracing.span(
+            _method(scope), SpanKind.SERVER, parent=_trace_parent(scope), is_root=not is_quiet
+        ) as span:
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
+        started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        if trace_id := tracing.trace_id():
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
         status = 0
 
         async def send_counted(message: Message) -> None:
@@ -105,6 +115,22 @@ class RequestEdge:
         finally:
             metrics.requests_in_progress.dec()
             _record(scope, status, time.perf_counter() - started)
+            _describe(span, scope, status)
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    route = _route(scope)
+    span.update_name(f"{_method(scope)} {route}")
+    span.set_attributes(
+        {
+            "http.request.method": _method(scope),
+            "http.route": route,
+            "http.response.status_code": status,
+            "request_id": scope["state"]["request_id"],
+        }
+    )
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
@@ -146,6 +172,13 @@ def _request_id(scope: Scope) -> str:
         if _REQUEST_ID.fullmatch(given):
             return given
     return uuid7().hex
+
+
+def _trace_parent(scope: Scope) -> dict[str, str] | None:
+    """Return the proxy's trace to go on with; strangers may not choose what we trace."""
+    if not scope.get("state", {}).get("from_proxy"):
+        return None
+    return {"traceparent": Headers(scope=scope).get("traceparent", "")}
 
 
 class SecurityHeaders:

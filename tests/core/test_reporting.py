@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
@@ -187,9 +186,7 @@ def test_K6_rollbar_is_told_as_it_wants_it(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{tracker.server.server_port}/api/1/item/"
-    reporting = configure(
-        monkeypatch, ROLLBAR_URL=url, ROLLBAR_ACCESS_TOKEN=SecretStr("token-of-rollbar")
-    )
+    reporting = configure(monkeypatch, ROLLBAR_URL=url, ROLLBAR_ACCESS_TOKEN="token-of-rollbar")
 
     reporting.report(failure(), route="/accounts", payee=CANARY)
 
@@ -212,7 +209,7 @@ def test_K6_bugsnag_is_told_as_it_wants_it(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{tracker.server.server_port}/"
-    reporting = configure(monkeypatch, BUGSNAG_URL=url, BUGSNAG_API_KEY=SecretStr("key-of-bugsnag"))
+    reporting = configure(monkeypatch, BUGSNAG_URL=url, BUGSNAG_API_KEY="key-of-bugsnag")
 
     reporting.report(failure(), route="/accounts", payee=CANARY)
 

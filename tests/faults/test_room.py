@@ -22,7 +22,7 @@ IMPORTS = "SELECT count(*) FROM imports"
 PAGES = "SELECT count(*) FROM journal_pages"
 LARGE = ofx() + b"\n" * (4 * MEGABYTE)
 """More than is held in memory, so that it goes through the temporary folder."""
-REQUESTS = 60
+REQUESTS = 200
 
 
 @pytest.fixture

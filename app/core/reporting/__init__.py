@@ -40,11 +40,7 @@ def configure(process: str) -> None:
 
 
 def _has_tracker(given: Settings) -> bool:
-    return bool(
-        given.SENTRY_DSN
-        or given.ROLLBAR_ACCESS_TOKEN.get_secret_value()
-        or given.BUGSNAG_API_KEY.get_secret_value()
-    )
+    return bool(given.SENTRY_DSN or given.ROLLBAR_ACCESS_TOKEN or given.BUGSNAG_API_KEY)
 
 
 def report(error: BaseException, **place: str) -> None:

@@ -27,8 +27,8 @@ Tracker = Callable[[Incident], Letter]
 def of(settings: Settings) -> list[Tracker]:
     """Return the trackers that the settings name."""
     environment = settings.APP_ENV
-    rollbar = settings.ROLLBAR_ACCESS_TOKEN.get_secret_value()
-    bugsnag = settings.BUGSNAG_API_KEY.get_secret_value()
+    rollbar = settings.ROLLBAR_ACCESS_TOKEN
+    bugsnag = settings.BUGSNAG_API_KEY
     found: list[Tracker] = []
     if settings.SENTRY_DSN:
         found.append(lambda it: for_sentry(it, settings.SENTRY_DSN, environment))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from app.core import tracing
 from app.core.http import HttpAnswer, HttpClient, HttpError
 from app.providers.base import ProviderError, ProviderSetupError
 from app.providers.plaid import errors, limits
@@ -117,13 +118,14 @@ class PlaidClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _send(self, endpoint: str, content: bytes, deadline: float) -> HttpAnswer:
-        return self._http.request(
-            "POST",
-            self._base_url + endpoint,
-            headers=self._headers,
-            body=content,
-            timeout_seconds=max(deadline - self._monotonic(), 1.0),
-        )
+        with tracing.span(f"plaid {endpoint}"):
+            return self._http.request(
+                "POST",
+                self._base_url + endpoint,
+                headers=self._headers,
+                body=content,
+                timeout_seconds=max(deadline - self._monotonic(), 1.0),
+            )
 
     def _failure(self, answer: HttpAnswer, attempt: int) -> tuple[ProviderError, float | None]:
         """Return the error, and the pause before another attempt where one makes sense."""

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.core import clock, events, jobs
+from app.core import clock, events, jobs, tracing
 from app.core.config import settings
 from app.core.database import household_transaction
 from app.core.faults import fault
@@ -85,7 +85,7 @@ def sync_item(
     if turn is None:
         return Outcome("busy")
     with structlog.contextvars.bound_contextvars(
-        trace_id=turn.run_id.hex, item_id=str(turn.item_id)
+        trace_id=tracing.trace_id() or turn.run_id.hex, item_id=str(turn.item_id)
     ):
         log.info("sync_run_started", trigger=turn.trigger)
         try:
@@ -101,7 +101,9 @@ def _run(turn: Turn) -> tuple[Outcome, bool]:
     """Read and book; tell also whether there is more to read at once."""
     try:
         left = None if turn.reads_all else fetching.read_by_a_dead_worker(turn)
-        applied = _book(turn, left or fetching.fetch(turn))
+        read = left or _fetch(turn)
+        with tracing.span("book pages", pages=len(read.pages)):
+            applied = _book(turn, read)
     except ProviderError as error:
         _fail(turn, error)
         return Outcome("failed", turn.run_id, error=error), False
@@ -122,6 +124,11 @@ def _run(turn: Turn) -> tuple[Outcome, bool]:
     if not left:
         _follow_up(turn)
     return Outcome("done", turn.run_id, applied), bool(left)
+
+
+def _fetch(turn: Turn) -> ReadPages:
+    with tracing.span("fetch pages", provider=turn.provider.name):
+        return fetching.fetch(turn)
 
 
 def _give_back_if_possible(turn: Turn) -> None:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.core import events, jobs
+from app.core import events, jobs, tracing
 from app.core.database import household_transaction
 from app.core.encryption import HouseholdKey
 from app.core.faults import fault
@@ -102,7 +102,7 @@ def begin(
                 "state": "running",
                 "started_at": func.now(),
                 "cursor_before": item.cursor,
-                "trace_id": run_id.hex,
+                "trace_id": tracing.trace_id() or run_id.hex,
             },
         )
         turn = _open(session, item, run_id, lease_id, trigger)
