@@ -41,6 +41,8 @@ from app.features.transactions import pages as transactions_pages
 from app.features.users import api as users_api
 from app.features.users import (
     confirm_pages,
+    notices_api,
+    notices_pages,
     reset_pages,
     tokens_api,
     tokens_pages,
@@ -64,6 +66,8 @@ ROUTERS = [
     tokens_api.router,
     tokens_pages.router,
     reset_pages.router,
+    notices_api.router,
+    notices_pages.router,
     dashboard_pages.router,
     accounts_api.router,
     accounts_pages.router,

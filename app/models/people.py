@@ -225,6 +225,31 @@ class AuditEvent(Base):
     details: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
 
 
+class Notice(Base):
+    """What a person is told of their account, written with the event that it is about."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        owned_by_household(),
+        Index(None, "user_id", "id"),
+        Index("ix_notices_unread", "user_id", postgresql_where="read_at IS NULL"),
+    )
+
+    household_id: Mapped[Id]
+    """In whose trail the event stands."""
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """Who is told."""
+    at: Mapped[Instant]
+    action: Mapped[str]
+    """Of the event."""
+    address: Mapped[str | None]
+    """Network address from which it was done."""
+    device: Mapped[str | None]
+    """Browser or program, such as `Firefox on Linux`."""
+    read_at: Mapped[Instant | None]
+
+
 class AuditLink(Base):
     """A link of the household's chain of audit events, forged at the commit of its event."""
 

@@ -38,6 +38,7 @@ from app.ui.views.users import (
     CodeView,
     ConfirmView,
     FirstRunView,
+    NoticesView,
     RegisterView,
     ResetView,
     SignInView,
@@ -73,6 +74,7 @@ async def add_shell(request: Request, call_next: Next) -> Response:
         formatting=Formatting(request.query_params.get("locale", "en_US"), "Europe/Berlin"),
         flashes=flashes,
         alerts=1,
+        notices=2,
     )
     response = await call_next(request)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -122,6 +124,12 @@ def reset(request: Request) -> Response:
     errors = {"form": "This link was used."} if request.method == "POST" else {}
     status = 422 if errors else 200
     return render(request, page="users/reset.html", status=status, view=ResetView("token", errors))
+
+
+def notices(request: Request) -> Response:
+    """Show what somebody is told of their account; with `none` nothing."""
+    view = data.notices_view() if "none" not in request.query_params else NoticesView()
+    return render(request, page="users/notices.html", section="notices", view=view)
 
 
 def tokens(request: Request) -> Response:
@@ -295,6 +303,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/confirm", confirm, methods=both),
             Route("/settings", settings),
             Route("/reset-password", reset, methods=both),
+            Route("/notices", notices),
             Route("/settings/tokens", tokens),
             Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),

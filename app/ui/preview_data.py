@@ -42,7 +42,9 @@ from app.ui.views.transactions import (
     TransactionsView,
 )
 from app.ui.views.users import (
+    AccountNotice,
     NewTokenView,
+    NoticesView,
     QrCode,
     SessionRow,
     SettingsView,
@@ -408,6 +410,20 @@ def tokens_view(*, made: bool) -> TokensView:
         ),
         token="fta_" + "7Kx9" * 8 + "4fQzAb" if made else "",
     )
+
+
+def notices_view() -> NoticesView:
+    """Return what an invented person is told of their account."""
+    advice = "If it was not you, change your password: that ends every other session."
+    place = "Firefox on Linux · 198.51.100.7"
+    new = AccountNotice(
+        "New browser or program signed in", _ago(hours=2), place, advice, is_new=True
+    )
+    token = AccountNotice(
+        "An API token was made", _ago(days=1), "198.51.100.7", advice, is_new=True
+    )
+    bank = AccountNotice("A bank was linked", _ago(days=20), "", advice)
+    return NoticesView((new, token, bank), unread=2, up_to="1", older_url="/notices")
 
 
 def new_token_view(errors: Mapping[str, str]) -> NewTokenView:

@@ -64,6 +64,8 @@ class PageContext:
     """How many possible duplicates wait for the user; without any, nothing leads to them."""
     may_edit: bool = True
     """Whether the reader may change the household; else pages show no buttons that do."""
+    notices: int = 0
+    """How many notices the reader has not read; shown in the account menu."""
     live: bool = True
     """Whether the page listens to /events."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.ids import uuid7
 from app.features.audit import repository
+from app.features.notices import service as notices
 
 EVENTS_MAX = 500
 
@@ -50,6 +51,8 @@ def record(
 ) -> None:
     """Append an event to the household's trail, in the caller's transaction.
 
+    Whom it is about is told, where `notices.words` says so.
+
     Args:
         session: Of the household, or one that crosses households.
         household_id: Whose trail it is.
@@ -74,6 +77,14 @@ def record(
             "details": {**(details or {}), **more},
         },
     )
+    notices.tell(
+        session,
+        household_id,
+        action,
+        user_id=actor.user_id or _subject(action, object_id),
+        address=actor.address,
+        details=details or {},
+    )
 
 
 def list_events(
@@ -94,3 +105,8 @@ def list_events(
         )
         for row in rows
     ]
+
+
+def _subject(action: str, object_id: UUID | str | None) -> UUID | None:
+    """Return whom an event is about that nobody who is signed in made."""
+    return object_id if action.startswith("user.") and isinstance(object_id, UUID) else None

@@ -59,6 +59,8 @@ class SignedIn:
     """How many connections need the user; at most a second old."""
     questions: int = 0
     """How many possible duplicates wait for the user; at most a second old."""
+    notices: int = 0
+    """How many notices the person has not read; at most a second old."""
 
     @property
     def actor(self) -> Actor:
@@ -288,6 +290,7 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
         scope=_scope(row, request),
         alerts=row.alerts,
         questions=row.questions,
+        notices=row.notices,
     )
 
 
@@ -305,4 +308,5 @@ def _page_context(request: Request, current: SignedIn) -> PageContext:
         may_edit=current.role != VIEWER,
         alerts=current.alerts,
         questions=current.questions,
+        notices=current.notices,
     )

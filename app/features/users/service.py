@@ -23,6 +23,7 @@ from app.core.ratelimit import Limit
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
 from app.features.categories import service as categories
+from app.features.notices import service as notices
 from app.features.users import preferences, repository, sessions
 from app.features.users.repository import tokens
 from app.features.vault import service as vault
@@ -319,7 +320,7 @@ def forget_old(session: Session) -> int:
     """Delete sessions, tokens and limiter buckets that no longer matter; return how many rows."""
     before = clock.now() - sessions.KEPT_AFTER_END
     deleted = repository.delete_ended(session, before) + tokens.delete_old_tokens(session, before)
-    deleted += tokens.delete_old_resets(session, clock.now())
+    deleted += tokens.delete_old_resets(session, clock.now()) + notices.forget_old(session)
     return deleted + ratelimit.forget_old(session)
 
 

@@ -40,6 +40,10 @@ class SessionCache:
         """Drop a session that ended."""
         self._drop(lambda row: row.session_id == session_id)
 
+    def forget_person(self, user_id: UUID) -> None:
+        """Drop all sessions of a person."""
+        self._drop(lambda row: row.user_id == user_id)
+
     def forget_household(self, household_id: UUID) -> None:
         """Drop all sessions of a household in which something changed."""
         self._drop(lambda row: row.household_id == household_id)

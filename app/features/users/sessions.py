@@ -16,7 +16,7 @@ from app.core.jobs import after_commit
 from app.core.ratelimit import Limit
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
-from app.features.users import repository, second_factor
+from app.features.users import devices, repository, second_factor
 from app.features.users.repository import SessionRow
 from app.features.users.session_cache import cache
 from app.models import User, UserSession
@@ -302,6 +302,11 @@ def look_anew(session_id: UUID) -> None:
     cache.forget_session(session_id)
 
 
+def forget_person(session: Session, user_id: UUID) -> None:
+    """Let the person's next request read them anew, once `session` has committed."""
+    after_commit(session, lambda: cache.forget_person(user_id))
+
+
 def forget_household(session: Session, household_id: UUID) -> None:
     """Let the next request read the household's people anew, once `session` has committed."""
     after_commit(session, lambda: cache.forget_household(household_id))
@@ -367,6 +372,7 @@ def _insert(
     if household_id is None:
         raise UnauthorizedError(_WRONG, code="wrong_credentials")
     expires_at = now + timedelta(days=days)
+    is_new = devices.is_new(session, user_id, client.user_agent)
     repository.insert_session(
         session,
         {
@@ -384,6 +390,8 @@ def _insert(
     )
     actor = Actor(user_id, session_id, client.address)
     audit.record(session, household_id, "user.signed_in", actor=actor, details={"kind": kind})
+    if is_new:
+        devices.record_new(session, household_id, client.user_agent, actor=actor)
     after_commit(session, metrics.sign_ins.labels("ok").inc)
     return _Opened(user_id, household_id, session_id, expires_at)
 

@@ -123,6 +123,28 @@ class NewTokenView:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountNotice:
+    """One thing that the reader is told of."""
+
+    title: str
+    at: dt.datetime
+    place: str
+    """Device and network address."""
+    advice: str
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesView:
+    """users/notices.html: POST /notices/read (up_to)."""
+
+    notices: tuple[AccountNotice, ...] = ()
+    unread: int = 0
+    up_to: str = ""
+    older_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterView:
     """users/register.html: POST /register with name, email, password."""
 

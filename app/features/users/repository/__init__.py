@@ -28,6 +28,7 @@ from app.models import (
     Item,
     MatchSuggestion,
     Membership,
+    Notice,
     RecoveryCode,
     RefreshToken,
     User,
@@ -60,6 +61,8 @@ class SessionRow:
     """How many of the household's connections need the user."""
     questions: int
     """How many possible duplicates wait for the user."""
+    notices: int
+    """How many notices the person has not read."""
     scopes: Sequence[str] | None = None
     """What it may do; None: all that its person may."""
 
@@ -208,6 +211,7 @@ def person_columns(proof: Proof) -> tuple[ColumnElement[Any], ...]:
         Membership.role.expression,
         _connections_in_trouble(proof),
         _open_questions(proof),
+        _unread_notices(proof),
     )
 
 
@@ -231,6 +235,15 @@ def _open_questions(proof: Proof) -> ScalarSelect[int]:
             MatchSuggestion.household_id == proof.household_id,
             MatchSuggestion.state == "open",
         )
+        .correlate(proof)
+        .scalar_subquery()
+    )
+
+
+def _unread_notices(proof: Proof) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .where(Notice.user_id == proof.user_id, Notice.read_at.is_(None))
         .correlate(proof)
         .scalar_subquery()
     )
