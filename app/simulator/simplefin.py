@@ -176,12 +176,16 @@ def _account(bank: Simulator, item: LiveItem, account: Account, rows: list[Row])
     else:
         current = available = account.opening
     sign = -1 if account.owes else 1
+    # A bank that cannot be signed in to keeps the balance of the last look.
+    looked_at = (item.state.error and item.state.last_update_at) or dt.datetime.combine(
+        item.today, bank.now().time(), dt.UTC
+    )
     shown: dict[str, Any] = {
         "id": f"ACT-{account.account_id}",
         "name": f"{account.name} ({account.mask})" if account.mask else account.name,
         "currency": account.currency or f"https://currencies.invalid/{account.unofficial_currency}",
         "balance": _text(sign * (current or Decimal(0))),
-        "balance-date": int((item.state.last_update_at or bank.now()).timestamp()),
+        "balance-date": int(looked_at.timestamp()),
         "transactions": [_transaction(row) for row in rows],
     }
     if available is not None and not account.owes:

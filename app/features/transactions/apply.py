@@ -16,8 +16,6 @@ from app.domain.records import SourceKey, TransactionRecord
 from app.features.accounts.service import SourceAccountKey
 
 DESCRIPTION_CHARACTERS_MAX = 2_000
-POSTED_EARLIER_DAYS, POSTED_LATER_DAYS = 3, 14
-"""How far from its day a pending row may be posted, where the source does not link the two."""
 
 
 # Of the staging table, with their types for binary COPY, in the order of `rows_of`.
@@ -150,33 +148,6 @@ _TOLD = """
 _KNOW_BY_TEXT = _KNOW_AGAIN.format(told=_TOLD, text="description", any_number="true")
 _KNOW_BY_AMOUNT = _KNOW_AGAIN.format(told=_TOLD, text="''::text", any_number="false")
 
-# A source that never says which pending row was posted: it is the one of the same amount, where
-# only one can be meant on either side.
-_KNOW_POSTED = f"""
-WITH fresh AS (
-    SELECT source_account_id, source_id, date, amount, currency FROM staged_transactions AS staged
-    WHERE NOT pending AND source_account_id = ANY(%(told_ids)s) AND NOT EXISTS (
-        SELECT FROM transactions AS known
-        WHERE known.household_id = %(household_id)s
-          AND known.source_account_id = staged.source_account_id
-          AND known.source_id = staged.source_id)
-), gone AS (
-    SELECT id, source_account_id, date, amount, currency
-    FROM transactions AS row JOIN {_TOLD} USING (source_account_id)
-    WHERE household_id = %(household_id)s AND row.pending AND removed_at IS NULL AND NOT EXISTS (
-        SELECT FROM staged_transactions AS staged
-        WHERE staged.source_account_id = row.source_account_id
-          AND staged.source_id = row.source_id)
-), pairs AS (
-    SELECT gone.id, fresh.source_id, count(*) OVER (PARTITION BY gone.id) AS of_gone,
-           count(*) OVER (PARTITION BY gone.source_account_id, fresh.source_id) AS of_fresh
-    FROM gone JOIN fresh USING (source_account_id, amount, currency)
-    WHERE fresh.date BETWEEN gone.date - {POSTED_EARLIER_DAYS} AND gone.date + {POSTED_LATER_DAYS}
-)
-UPDATE transactions AS row SET source_id = pairs.source_id FROM pairs
-WHERE row.household_id = %(household_id)s AND row.id = pairs.id AND of_gone = 1 AND of_fresh = 1
-"""
-
 _UNTOLD = f"""
 SELECT source_account_id, source_id, removed_at IS NULL AS is_shown
 FROM transactions AS row JOIN {_TOLD} USING (source_account_id)
@@ -235,7 +206,6 @@ def upsert(
     *,
     link_pending: bool,
     told_from: Mapping[UUID, dt.date] | None = None,
-    link_posted: bool = False,
 ) -> tuple[int, int]:
     """Write rows as made by `rows_of`; return how many were inserted and how many changed.
 
@@ -259,8 +229,6 @@ def upsert(
             parameters |= _told(told_from)
             cursor.execute(_KNOW_BY_TEXT.encode(), parameters)
             cursor.execute(_KNOW_BY_AMOUNT.encode(), parameters)
-            if link_posted:
-                cursor.execute(_KNOW_POSTED.encode(), parameters)
         counts = cursor.execute(_UPSERT, parameters).fetchone()
     assert counts is not None  # an aggregate always has a row
     return counts[0], counts[1]

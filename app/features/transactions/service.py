@@ -48,7 +48,6 @@ def apply_changes(
     categories: Mapping[str, UUID],
     pages: Mapping[SourceKey, UUID],
     told_from: Mapping[UUID, dt.date] | None = None,
-    link_posted: bool = False,
 ) -> Applied:
     """Bring the ledger to the state the source reports.
 
@@ -66,7 +65,6 @@ def apply_changes(
         categories: Our category for each of the source's codes, where we have one.
         pages: The journal page that last spoke of each transaction.
         told_from: Source accounts of which `changes` tell all there is from a day on.
-        link_posted: The source never says which pending row a posted one was.
 
     Raises:
         KeyError: A record names an account that is not in `accounts`.
@@ -80,7 +78,6 @@ def apply_changes(
             apply.rows_of(changes.upserts, accounts, categories, pages),
             link_pending=any(record.pending_source_id for record in changes.upserts),
             told_from=told_from or {},
-            link_posted=link_posted,
         )
     fault("ledger.mid_apply")
     removed = apply.remove(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Callable
 
 from app.core import clock
 from app.core.outbound import Allowance
@@ -31,8 +32,15 @@ class SimpleFINProvider:
     webhook_header: str | None = None
     requests_per_day: int | None = REQUESTS_PER_DAY
 
-    def __init__(self, allowance: Allowance, client: SimpleFINClient | None = None) -> None:
+    def __init__(
+        self,
+        allowance: Allowance,
+        client: SimpleFINClient | None = None,
+        *,
+        now: Callable[[], dt.datetime] = clock.now,
+    ) -> None:
         self._client = client or SimpleFINClient(allowance)
+        self._now = now
 
     def start_link(
         self,
@@ -69,7 +77,7 @@ class SimpleFINProvider:
 
     def fetch_transactions(self, access_token: str, cursor: str | None) -> Page:
         """Read the next window of days: one request for all accounts."""
-        window = window_after(place_of(cursor), clock.now())
+        window = window_after(place_of(cursor), self._now())
         body = self._client.accounts(access_token, window)
         return pages.decode_page(pages.TRANSACTIONS, pages.payload_of(window, body), cursor)
 

@@ -150,6 +150,15 @@ def linked(household_id: UUID, bank: Bank) -> Iterator[UUID]:
 
 def store_item(household_id: UUID, bank: Bank) -> UUID:
     """Store an Item as linking does."""
+    return _store_item(household_id, "plaid", bank.stream.name)
+
+
+def store_simplefin_item(household_id: UUID) -> UUID:
+    """Store an Item as the claim of a setup token does."""
+    return _store_item(household_id, "simplefin", f"simplefin-{uuid7()}")
+
+
+def _store_item(household_id: UUID, provider: str, source_id: str) -> UUID:
     item_id = uuid7()
     with household_transaction(household_id) as session:
         key = vault.get_key(session, household_id)
@@ -158,8 +167,8 @@ def store_item(household_id: UUID, bank: Bank) -> UUID:
             {
                 "household_id": household_id,
                 "id": item_id,
-                "provider": "plaid",
-                "item_source_id": bank.stream.name,
+                "provider": provider,
+                "item_source_id": source_id,
                 "institution_name": "First Platypus Bank",
                 "access_token": key.seal(b"access-1", place=turns.TOKEN_PLACE, row_id=item_id),
             },

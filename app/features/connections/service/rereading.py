@@ -57,7 +57,7 @@ class Sweep:
     live: int
     """Rows that counted before, of the days that it tells."""
     is_of_windows: bool = False
-    """The provider tells days, and never which pending row was posted."""
+    """The provider tells days, again and again, and not changes."""
 
 
 def ask(session: Session, household_id: UUID, item_id: UUID) -> None:

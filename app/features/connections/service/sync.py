@@ -202,7 +202,6 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         categories=categories_of(session, turn.household_id, joined),
         pages=_pages_by_key(pages),
         told_from=sweep.told_from if sweep else None,
-        link_posted=sweep is not None and sweep.is_of_windows,
     )
     if sweep:
         gone = rereading.withdraw_untold(session, turn, read.run_id, pages, sweep)
