@@ -1,13 +1,12 @@
 """`fintech backup`: a sealed dump of the database, with a manifest beside it."""
 
-from pathlib import Path
-
 import click
 import psycopg
 
 from app.cli import backups_daily, restore
-from app.cli.backups_folder import backups_folder
-from app.core.backups import BackupError, taking
+from app.cli.backups_folder import backups_folder, backups_place, open_place
+from app.core.backups import BackupError, shelf, taking
+from app.core.backups.places import Place
 from app.core.config import settings
 from app.core.encryption import WRAPPING_KEYS
 
@@ -16,9 +15,10 @@ KEPT = 14
 
 @click.command("backup")
 @click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where backups lie. [default: BACKUPS_FOLDER, or `backups` in the home]",
+    "--to",
+    "where",
+    help="A folder, or s3://bucket/prefix. "
+    "[default: BACKUP_S3_URL, else BACKUPS_FOLDER, else `backups` in the home]",
 )
 @click.option(
     "--keep",
@@ -33,16 +33,18 @@ KEPT = 14
     is_flag=True,
     help="Stay, make one a day, and restore one each week to see, as `restore --check` does.",
 )
-def command(*, folder: Path | None, keep: int, is_daily: bool) -> None:
+def command(*, where: str | None, keep: int, is_daily: bool) -> None:
     """Back the database up, sealed with the newest of ENCRYPTION_KEYS.
 
     Keep ENCRYPTION_KEYS and SECRET_KEY elsewhere: without them a backup cannot be opened.
     """
-    folder = folder or backups_folder()
-    if is_daily:
-        backups_daily.run(folder, lambda: _make(folder, keep), lambda: restore.check_newest(folder))
     try:
-        _make(folder, keep)
+        place = open_place(where) if where else backups_place()
+        if is_daily:
+            backups_daily.run(
+                backups_folder(), lambda: _make(place, keep), lambda: restore.check(place)
+            )
+        _make(place, keep)
     except BackupError as error:
         raise click.ClickException(str(error)) from None
     except psycopg.Error as error:
@@ -50,11 +52,12 @@ def command(*, folder: Path | None, keep: int, is_daily: bool) -> None:
     click.echo("Whether it can be restored, says: fintech restore --check")
 
 
-def _make(folder: Path, keep: int) -> None:
-    made = taking.take(settings.DATABASE_URL.get_secret_value(), folder, WRAPPING_KEYS, keep)
+def _make(place: Place, keep: int) -> None:
+    made = taking.take(settings.DATABASE_URL.get_secret_value(), place, WRAPPING_KEYS, keep)
+    shelf.record(backups_folder(), "backup", {"file": made["file"], "at": made["taken_at"]})
     rows = sum(count for count, _ in made["tables"].values())
     click.echo(
-        f"{folder / made['file']}\n{made['bytes']:,} bytes: {rows:,} rows of "
+        f"{place.path(made['file'])}\n{made['bytes']:,} bytes: {rows:,} rows of "
         f"{made['households']:,} households, schema {made['schema']}, "
         f"PostgreSQL {made['postgresql']}, sealed with the key "
         f"{made['key_id']}, in {made['seconds']} s."

@@ -5,16 +5,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 import psycopg
 
-from app.cli.backups_folder import backups_folder
+from app.cli.backups_folder import backups_folder, backups_place, split_file
 from app.cli.erase import erase_listed
 from app.core import clock
 from app.core.backups import BackupError, restoring, shelf
+from app.core.backups.places import Place
 from app.core.backups.restoring import Restored
 from app.core.config import settings
 from app.core.encryption import WRAPPING_KEYS
@@ -24,27 +24,29 @@ _VERIFY = "from app.cli import main; main(['verify', '--without-audit-digests'])
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("file", required=False)
 @click.option(
     "--check",
     "is_check",
     is_flag=True,
     help="Restore into a throw-away database on the same server, compare, and drop it.",
 )
-def command(*, file: Path | None, is_check: bool) -> None:
+def command(*, file: str | None, is_check: bool) -> None:
     """Restore FILE into the empty database that DATABASE_URL names.
 
-    With --check, FILE is the newest backup unless given. The exit status is 1 when anything
+    FILE is a path, or an address s3://bucket/prefix/name. With --check it may be left out or be a
+    folder or s3://bucket/prefix: the newest backup there. The exit status is 1 when anything
     differs from what was backed up, or `fintech verify` finds something.
     """
-    url = settings.DATABASE_URL.get_secret_value()
     try:
+        place, name = split_file(file) if file else (backups_place(), "")
         if is_check:
-            _check(url, file) if file else check_newest(backups_folder())
-        elif file is None:
-            raise click.UsageError("Name the FILE to restore.")
+            check(place, name)
+        elif not name:
+            raise click.UsageError("Name the FILE to restore; it ends in .backup.")
         else:
-            done = restoring.restore(url, file, WRAPPING_KEYS)
+            url = settings.DATABASE_URL.get_secret_value()
+            done = restoring.restore(url, place, name, WRAPPING_KEYS)
             _print_restored(done)
             erase_listed()
             _end(done)
@@ -54,25 +56,23 @@ def command(*, file: Path | None, is_check: bool) -> None:
         raise click.ClickException(f"PostgreSQL refused: {error}") from None
 
 
-def check_newest(folder: Path) -> None:
-    """Restore the newest backup aside, compare and verify it, and remember how it went.
+def check(place: Place, name: str = "") -> None:
+    """Restore a backup aside, compare and verify it; remember how it went, also when it went wrong.
+
+    Args:
+        place: Where backups lie.
+        name: Which; the newest if empty.
 
     Raises:
         BackupError: There is none, or it cannot be restored.
         click.ClickException: What came back is not what was kept, or is not sound.
     """
-    files = sorted(folder.glob(shelf.NAME))
-    if not files:
-        raise BackupError(f"There is no backup in {folder}. Make one: fintech backup")
-    _check(settings.DATABASE_URL.get_secret_value(), files[-1])
-
-
-def _check(url: str, file: Path) -> None:
-    """Restore, compare and verify aside; remember how it went, also when it went wrong."""
-    entry: dict[str, Any] = {"file": file.name, "at": clock.now().isoformat(), "is_ok": False}
+    name = name or _newest(place)
+    entry: dict[str, Any] = {"file": name, "at": clock.now().isoformat(), "is_ok": False}
+    url = settings.DATABASE_URL.get_secret_value()
     try:
         with restoring.throwaway(url) as aside:
-            done = restoring.restore(aside, file, WRAPPING_KEYS)
+            done = restoring.restore(aside, place, name, WRAPPING_KEYS)
             _print_restored(done)
             verified = _verify(aside)
         age = _age(done.manifest)
@@ -80,10 +80,17 @@ def _check(url: str, file: Path) -> None:
         entry["is_ok"] = verified and not done.differences
         click.echo(f"RPO {entry['rpo_seconds']} s, RTO {entry['rto_seconds']} s")
     finally:
-        shelf.record(file.parent, "check", entry)
+        shelf.record(backups_folder(), "check", entry)
     if not verified:
         raise click.ClickException("fintech verify found something in the restored data.")
     _end(done)
+
+
+def _newest(place: Place) -> str:
+    names = shelf.complete(place)
+    if not names:
+        raise BackupError(f"There is no backup in {place.path('')}. Make one: fintech backup")
+    return names[-1]
 
 
 def _verify(url: str) -> bool:

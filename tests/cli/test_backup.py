@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from app.cli import backup, doctor, restore
 from app.core import database, encryption
-from app.core.backups import BackupError, restoring, sealed, shelf, taking
+from app.core.backups import BackupError, places, restoring, sealed, shelf, taking
+from app.core.backups.places import Folder
 from app.core.config import settings
 from app.core.database import household_transaction
 from app.features.connections.service import sync
@@ -50,12 +51,20 @@ def kept(folder, ada, cleo) -> Path:
     """A backup of two households with sealed data."""
     ledgers.fill(ada)
     ledgers.fill(cleo)
-    made = taking.take(URL, folder, KEYS, keep=14)
+    made = taking.take(URL, Folder(folder), KEYS, keep=14)
     return folder / made["file"]
 
 
 def run(command, *arguments: object) -> Result:
     return CliRunner().invoke(command, [str(each) for each in arguments])
+
+
+def restore_file(url: str, file: Path, keys=KEYS):
+    return restoring.restore(url, Folder(file.parent), file.name, keys)
+
+
+def manifest_of(file: Path) -> Path:
+    return file.with_name(shelf.manifest_of(file.name))
 
 
 @contextmanager
@@ -110,7 +119,7 @@ def test_two_households_come_back_with_what_is_sealed_and_with_their_walls(
 ):
     before = {each: query(each, LIVE) for each in (ada.household_id, cleo.household_id)}
     with empty_database() as url:
-        done = restoring.restore(url, kept, KEYS)
+        done = restore_file(url, kept)
         assert done.differences == []
         with program_on(url, monkeypatch):
             for household_id, rows in before.items():
@@ -122,29 +131,29 @@ def test_two_households_come_back_with_what_is_sealed_and_with_their_walls(
 
 def test_a_file_that_was_tampered_with_is_named_for_what_it_is(kept, tmp_path):
     whole = kept.read_bytes()
-    manifest = shelf.manifest_of(kept).read_text()
+    manifest = manifest_of(kept).read_text()
     for content, words in (
         (whole[:-100], "cut off"),
         (whole[:-1] + bytes([whole[-1] ^ 1]), "was changed"),
     ):
         copy = tmp_path / kept.name
         copy.write_bytes(content)
-        shelf.manifest_of(copy).write_text(manifest)
+        manifest_of(copy).write_text(manifest)
         with empty_database() as url:
             with pytest.raises(BackupError, match=words):
-                restoring.restore(url, copy, KEYS)
+                restore_file(url, copy)
             with psycopg.connect(url) as connection:
                 assert restoring.measures.objects(connection) == []
 
 
 def test_a_manifest_that_was_changed_is_refused(kept):
-    path = shelf.manifest_of(kept)
+    path = manifest_of(kept)
     told = json.loads(path.read_text())
     told["tables"]["users"][0] += 1
     path.write_text(json.dumps(told))
 
     with pytest.raises(BackupError, match="was changed"):
-        shelf.read_manifest(kept, KEYS)
+        shelf.read_manifest(Folder(kept.parent), kept.name, KEYS)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def test_a_manifest_that_was_changed_is_refused(kept):
 )
 def test_a_wrong_key_is_said(kept, keys, words):
     with empty_database() as url, pytest.raises(BackupError, match=words):
-        restoring.restore(url, kept, keys)
+        restore_file(url, kept, keys)
 
 
 def test_a_database_that_holds_something_is_left_alone(kept):
@@ -176,7 +185,7 @@ def test_a_role_that_row_level_security_binds_is_refused(folder):
             place = parts.netloc.rpartition("@")[2]
             bound = parts._replace(netloc=f"{quote(name)}:bound@{place}").geturl()
             with pytest.raises(BackupError, match=f"ALTER ROLE {name} BYPASSRLS"):
-                taking.take(bound, folder, KEYS, keep=1)
+                taking.take(bound, Folder(folder), KEYS, keep=1)
         finally:
             connection.execute(f"DROP ROLE {name}")
     assert list(folder.glob("fintech-*")) == []
@@ -209,15 +218,15 @@ def test_old_backups_go_and_what_is_not_ours_stays(folder, ada, monkeypatch):
     for hours in range(3):
         at = clock + taking.dt.timedelta(hours=hours)
         monkeypatch.setattr(taking.clock, "now", lambda at=at: at)
-        made.append(folder / taking.take(URL, folder, KEYS, keep=2)["file"])
+        made.append(folder / taking.take(URL, Folder(folder), KEYS, keep=2)["file"])
 
     assert [each.exists() for each in made] == [False, True, True]
-    assert not shelf.manifest_of(made[0]).exists()
+    assert not manifest_of(made[0]).exists()
     assert foreign.exists()
 
 
 def test_a_full_disk_is_said_before_anything_is_written(folder, monkeypatch):
-    monkeypatch.setattr(taking, "RESERVE_BYTES", 10**18)
+    monkeypatch.setattr(places, "RESERVE_BYTES", 10**18)
 
     refused = run(backup.command)
 
@@ -231,7 +240,7 @@ def test_XB8_yesterdays_backup_catches_up_without_a_duplicate(folder, ada, monke
     bank = open_bank(rows=4)
     with linked(household_id, bank) as item_id:
         sync.sync_item(household_id, item_id, "button")
-        made = taking.take(URL, folder, KEYS, keep=1)
+        made = taking.take(URL, Folder(folder), KEYS, keep=1)
         bank.stream.apply(ledgers.Added(row(bank, "later", "7.77")))
         bank.stream.apply(ledgers.Removed("t0"))
         bank.stream.apply(ledgers.Modified(row(bank, "t1", "2.22")))
@@ -241,7 +250,7 @@ def test_XB8_yesterdays_backup_catches_up_without_a_duplicate(folder, ada, monke
         assert len(query(household_id, NOTED)) == 1
 
         with empty_database() as url:
-            restoring.restore(url, folder / made["file"], KEYS)
+            restore_file(url, folder / made["file"])
             with program_on(url, monkeypatch):
                 assert query(household_id, LIVE) != today
                 outcome = sync.sync_item(household_id, item_id, "button")
@@ -286,7 +295,7 @@ def test_the_doctor_warns_until_there_is_a_fresh_backup_that_was_checked(folder,
         return caught.value.text
 
     assert "none was made" in warned()
-    taking.take(URL, folder, KEYS, keep=1)
+    assert run(backup.command, "--keep", 1).exit_code == 0
     assert "never restored" in warned()
     assert run(restore.command, "--check").exit_code == 0
     assert "hours old" in doctor.check_backups(settings)
@@ -307,8 +316,7 @@ def test_a_sealed_file_is_read_back_or_refused_chunk_by_chunk(tmp_path):
     plain = os.urandom(3 * sealed.CHUNK_BYTES + 5)
     key = os.urandom(32)
     path = tmp_path / "sealed"
-    with path.open("wb") as target:
-        sealed.seal([plain], target, "k1", key)
+    path.write_bytes(b"".join(sealed.seal([plain], "k1", key)))
     assert b"".join(opened(path.read_bytes(), tmp_path, key)) == plain
 
     whole = path.read_bytes()

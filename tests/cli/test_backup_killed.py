@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from app.cli import backup, restore
 from app.core import encryption
 from app.core.backups import measures, restoring, shelf, taking
+from app.core.backups.places import Folder
 from app.core.config import settings
 from tests.features.proof import ledgers
 
@@ -60,22 +61,23 @@ def die(script: str, **environment: str) -> None:
 
 @pytest.mark.parametrize("share", ["0.5", "1"])
 def test_a_killed_backup_leaves_nothing_that_counts(folder, share):
-    made = taking.take(URL, folder, KEYS, keep=2)["file"]
+    assert CliRunner().invoke(backup.command).exit_code == 0
+    [made] = shelf.complete(Folder(folder))
 
     die(DYING_BACKUP.replace("SHARE", share))
 
     [left] = folder.glob("*.part")
-    assert [path.name for path in folder.glob(shelf.NAME)] == [made]
+    assert [path.name for path in folder.glob("*.backup")] == [made]
     assert shelf.recorded(folder)["backup"]["file"] == made
     time.sleep(1)  # backups are named for their second
     assert CliRunner().invoke(backup.command).exit_code == 0
     assert not left.exists()
-    assert len(list(folder.glob("fintech-*.json"))) == 2
+    assert len(shelf.complete(Folder(folder))) == 2
 
 
 @pytest.mark.parametrize("share", ["0.3", "0.9", "1"])
 def test_a_killed_restore_leaves_the_database_empty_and_the_next_one_goes_on(folder, share):
-    file = folder / taking.take(URL, folder, KEYS, keep=1)["file"]
+    file = folder / taking.take(URL, Folder(folder), KEYS, keep=1)["file"]
     script = DYING_RESTORE.replace("SHARE", share).replace(
         "ARGUMENTS", repr(["restore", str(file)])
     )
@@ -85,12 +87,12 @@ def test_a_killed_restore_leaves_the_database_empty_and_the_next_one_goes_on(fol
         with psycopg.connect(url, autocommit=True) as connection:
             _wait_until_alone(connection)
             assert measures.objects(connection) == []
-        done = restoring.restore(url, file, KEYS)
+        done = restoring.restore(url, Folder(folder), file.name, KEYS)
         assert done.differences == []
 
 
 def test_what_a_killed_check_leaves_is_dropped_by_the_next(folder):
-    taking.take(URL, folder, KEYS, keep=1)
+    taking.take(URL, Folder(folder), KEYS, keep=1)
     script = DYING_RESTORE.replace("SHARE", "0.5")
     with psycopg.connect(URL, autocommit=True) as connection, restoring.throwaway(URL) as in_use:
         before = _asides(connection)

@@ -16,6 +16,7 @@ COMPOSE = ("docker-compose.yml", "docker-compose.prod.yml")
 OTHER_NAMES = {
     "WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "SIMULATOR_PROGRAMS_URL",
     "POD_IP", "BACKUPS_FOLDER",
+    "BACKUP_S3_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE",
 }  # fmt: skip
 # What the images of PostgreSQL read.
 POSTGRES_NAMES = re.compile(r"(POSTGRES_|PG)[A-Z_]+")

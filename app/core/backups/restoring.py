@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from app.core.backups import BackupError, measures, programs, sealed, shelf
+from app.core.backups.places import Place
 
 _LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
@@ -41,7 +41,7 @@ class Restored:
     """Tables, flags, policies, grants, triggers and roles that are not as they were."""
 
 
-def restore(url: str, file: Path, keys: Mapping[str, bytes]) -> Restored:
+def restore(url: str, place: Place, name: str, keys: Mapping[str, bytes]) -> Restored:
     """Bring a backup into an empty database, and compare all of it with the manifest.
 
     The whole file is authenticated before PostgreSQL sees a byte of it.
@@ -51,11 +51,8 @@ def restore(url: str, file: Path, keys: Mapping[str, bytes]) -> Restored:
             was changed then.
     """
     started = time.monotonic()
-    manifest = shelf.read_manifest(file, keys)
-    shelf.check_file(file, manifest)
-    with file.open("rb") as source:
-        for _ in sealed.opened(source, keys):
-            continue
+    manifest = shelf.read_manifest(place, name, keys)
+    shelf.check_file(place, name, manifest, keys)
     with _connected(url) as connection:
         measures.prepare(connection)
         if found := measures.objects(connection):
@@ -66,7 +63,7 @@ def restore(url: str, file: Path, keys: Mapping[str, bytes]) -> Restored:
         for role in measures.ROLES:
             _prepare_role(connection, role)
         tools = programs.find(connection.info.server_version)
-        with file.open("rb") as source:
+        with place.open(name) as source:
             parts = sealed.opened(source, keys)
             programs.restore(tools, url, connection.info.server_version, parts)
         differences = measures.differences(manifest["tables"], measures.tables(connection))

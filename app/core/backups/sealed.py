@@ -13,7 +13,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -30,31 +30,34 @@ _CHUNK_HEAD = struct.Struct(">Q?I")
 _LENGTH = struct.Struct(">I")
 
 
+class Readable(Protocol):
+    """What can be read: `count` bytes, fewer at the end only."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes."""
+
+
 def derive(key: bytes, salt: bytes, purpose: str) -> bytes:
     """Return 32 bytes derived from one of the operator's keys for one purpose."""
     kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=f"backup {purpose}".encode())
     return kdf.derive(key)
 
 
-def seal(parts: Iterable[bytes], target: IO[bytes], key_id: str, key: bytes) -> str:
-    """Write the bytes of `parts` sealed; return the SHA-256 of what was written."""
+def seal(parts: Iterable[bytes], key_id: str, key: bytes) -> Iterator[bytes]:
+    """Yield the bytes of `parts` sealed, a chunk at a time."""
     salt = os.urandom(32)
     header = {"key_id": key_id, "salt": salt.hex(), "check": _key_check(key, salt)}
     text = json.dumps(header, sort_keys=True).encode()
     preamble = MAGIC + _LENGTH.pack(len(text)) + text
     cipher = AESGCM(derive(key, salt, "chunks"))
-    digest = hashlib.sha256(preamble)
-    target.write(preamble)
+    yield preamble
     for number, is_last, chunk in _numbered(parts):
         nonce = number.to_bytes(12, "big")  # the key is this file's alone
         body = cipher.encrypt(nonce, chunk, _bind(preamble, number, is_last=is_last))
-        record = _CHUNK_HEAD.pack(number, is_last, len(body)) + body
-        digest.update(record)
-        target.write(record)
-    return digest.hexdigest()
+        yield _CHUNK_HEAD.pack(number, is_last, len(body)) + body
 
 
-def opened(source: IO[bytes], keys: Mapping[str, bytes]) -> Iterator[bytes]:
+def opened(source: Readable, keys: Mapping[str, bytes]) -> Iterator[bytes]:
     """Yield the plain chunks of a sealed file, each one authenticated.
 
     Only after the last one is it certain that nothing is missing.
@@ -103,7 +106,7 @@ def _numbered(parts: Iterable[bytes]) -> Iterator[tuple[int, bool, bytes]]:
     yield number, True, bytes(waiting)
 
 
-def _read_header(source: IO[bytes]) -> tuple[bytes, dict[str, str]]:
+def _read_header(source: Readable) -> tuple[bytes, dict[str, str]]:
     if source.read(len(MAGIC)) != MAGIC:
         raise BackupError("This is not a backup made by `fintech backup`.")
     raw_length = _exactly(source, _LENGTH.size)
@@ -134,7 +137,7 @@ def _find_key(header: Mapping[str, str], keys: Mapping[str, bytes]) -> bytes:
     return keys[key_id]
 
 
-def _exactly(source: IO[bytes], count: int) -> bytes:
+def _exactly(source: Readable, count: int) -> bytes:
     read = source.read(count)
     if len(read) != count:
         raise BackupError("The file is cut off: its last chunk is missing.")

@@ -1,48 +1,56 @@
-"""The folder of backups: names, manifests, which are forgotten, and what happened last."""
+"""Backups on their shelf: names, manifests, which are forgotten, and what happened last."""
 
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.core.backups import BackupError
-from app.core.backups.sealed import derive
+from app.core.backups.places import Place
+from app.core.backups.sealed import Readable, derive, opened
 from app.core.embedded.home import write_private
 
-NAME = "fintech-*.backup"
+NAME = "fintech-%Y%m%dT%H%M%SZ.backup"
+"""By the second that the data is of, in UTC."""
+_NAME = re.compile(r"fintech-\d{8}T\d{6}Z\.backup")
 RECORD = "last.json"
 _SALT = b"manifest"
 
 
-def manifest_of(file: Path) -> Path:
-    """Say where the manifest of a backup lies: beside it."""
-    return file.with_name(file.name + ".json")
+def complete(place: Place) -> list[str]:
+    """Return the names of the backups that have a manifest, the oldest first."""
+    names = place.names()
+    return sorted(name for name in names if _NAME.fullmatch(name) and manifest_of(name) in names)
 
 
-def write_manifest(file: Path, manifest: dict[str, Any], key: bytes) -> None:
+def manifest_of(name: str) -> str:
+    """Say how the manifest of a backup is called; it lies beside it."""
+    return f"{name}.json"
+
+
+def write_manifest(place: Place, name: str, manifest: dict[str, Any], key: bytes) -> None:
     """Write the manifest of a backup, with a code that only holders of the key can make."""
     signed = manifest | {"mac": _mac(manifest, key)}
-    write_private(manifest_of(file), json.dumps(signed, indent=1, sort_keys=True))
+    place.write_text(manifest_of(name), json.dumps(signed, indent=1, sort_keys=True))
 
 
-def read_manifest(file: Path, keys: Mapping[str, bytes]) -> dict[str, Any]:
+def read_manifest(place: Place, name: str, keys: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the manifest of a backup.
 
     Raises:
         BackupError: There is none, it was changed, or its key is not here.
     """
-    path = manifest_of(file)
+    path = place.path(manifest_of(name))
+    text = place.read_text(manifest_of(name))
+    if text is None:
+        raise BackupError(f"{path} is missing: it says what {name} must hold.")
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(text)
         mac, key_id = str(manifest.pop("mac")), str(manifest["key_id"])
-    except OSError:
-        raise BackupError(f"{path} is missing: it says what {file.name} must hold.") from None
     except (ValueError, KeyError, AttributeError):
         raise BackupError(f"{path} cannot be read: it was changed or cut off.") from None
     if key_id not in keys:
@@ -55,60 +63,74 @@ def read_manifest(file: Path, keys: Mapping[str, bytes]) -> dict[str, Any]:
     return manifest
 
 
-def check_file(file: Path, manifest: Mapping[str, Any]) -> None:
-    """Compare size and SHA-256 of a backup with its manifest.
+def check_size(place: Place, name: str, manifest: Mapping[str, Any]) -> None:
+    """Compare the size of a backup with its manifest.
+
+    Raises:
+        BackupError: It is not there, or of another size.
+    """
+    size = place.size(name)
+    if size is None:
+        raise BackupError(f"{place.path(name)} is missing.")
+    if size != manifest["bytes"]:
+        raise BackupError(
+            f"{place.path(name)} has {size:,} bytes, its manifest says {manifest['bytes']:,}: "
+            "it is cut off or another file."
+        )
+
+
+def check_file(
+    place: Place, name: str, manifest: Mapping[str, Any], keys: Mapping[str, bytes]
+) -> None:
+    """Read all of a backup: its size and SHA-256 are its manifest's, and each chunk opens.
 
     Raises:
         BackupError: It is not there, or not the file that was written.
     """
-    if not file.is_file():
-        raise BackupError(f"{file} is missing.")
-    if file.stat().st_size != manifest["bytes"]:
-        raise BackupError(
-            f"{file} has {file.stat().st_size:,} bytes, its manifest says {manifest['bytes']:,}: "
-            "it is cut off or another file."
-        )
-    with file.open("rb") as source:
-        if hashlib.file_digest(source, "sha256").hexdigest() != manifest["sha256"]:
-            raise BackupError(f"{file} was changed: its SHA-256 is not that of its manifest.")
+    check_size(place, name, manifest)
+    with place.open(name) as source:
+        digested = _Digested(source)
+        for _ in opened(digested, keys):
+            continue
+    if digested.sha256.hexdigest() != manifest["sha256"]:
+        raise BackupError(f"{place.path(name)} was changed: its SHA-256 is not its manifest's.")
 
 
-def forget(folder: Path, keys: Mapping[str, bytes], keep: int) -> list[Path]:
+class _Digested:
+    """Passes on what it reads, and knows its SHA-256: a bucket's file is read once for both."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self.sha256 = hashlib.sha256()
+
+    def read(self, count: int, /) -> bytes:
+        part = self._source.read(count)
+        self.sha256.update(part)
+        return part
+
+
+def forget(place: Place, keys: Mapping[str, bytes], keep: int) -> list[str]:
     """Delete all but the newest `keep` sound backups; return what was deleted.
 
     Only what a manifest of ours describes counts and goes: other files, and backups under keys
     that are not here, stay.
     """
     sound = []
-    for file in sorted(folder.glob(NAME), reverse=True):
+    for name in reversed(complete(place)):
         try:
-            check_size = read_manifest(file, keys)["bytes"] == file.stat().st_size
+            check_size(place, name, read_manifest(place, name, keys))
         except BackupError:
             continue
-        if check_size:
-            sound.append(file)
-    for file in sound[keep:]:
-        file.unlink()
-        manifest_of(file).unlink()
+        sound.append(name)
+    for name in sound[keep:]:
+        place.delete(name)
+        place.delete(manifest_of(name))
     return sound[keep:]
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time write into the folder; what a killed one began is removed."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for left in folder.glob(f"{NAME}.part"):
-            left.unlink()
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def record(folder: Path, what: str, entry: Mapping[str, Any]) -> None:
-    """Remember the last `backup` or `check`, for `fintech doctor`."""
+    """Remember the last `backup` or `check`, wherever it lies, for `fintech doctor`."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(folder / RECORD, json.dumps(recorded(folder) | {what: dict(entry)}))
 
 

@@ -1,29 +1,25 @@
 """Take a backup: one snapshot, measured, dumped, sealed, and named only when it is whole."""
 
 import datetime as dt
-import os
-import shutil
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from app.core import clock
 from app.core.backups import BackupError, measures, programs, sealed, shelf
-
-RESERVE_BYTES = 64_000_000
-"""Left free on the disk of the backups."""
+from app.core.backups.places import Place
 
 
-def take(url: str, folder: Path, keys: Mapping[str, bytes], keep: int) -> dict[str, Any]:
-    """Back the database up into the folder and forget the oldest; return the manifest.
+def take(url: str, place: Place, keys: Mapping[str, bytes], keep: int) -> dict[str, Any]:
+    """Back the database up and forget the oldest backups; return the manifest.
 
     Args:
         url: The database, as a login that row-level security does not bind.
-        folder: Where backups lie; created if missing.
+        place: Where backups lie.
         keys: ENCRYPTION_KEYS; the first one seals.
         keep: How many backups stay, at least one.
 
@@ -31,22 +27,18 @@ def take(url: str, folder: Path, keys: Mapping[str, bytes], keep: int) -> dict[s
         BackupError: The message says why; nothing is left behind.
     """
     started = time.monotonic()
-    with shelf.alone(folder), snapshot(url) as (connection, name):
-        _check_room(connection, folder)
+    with place.alone(), snapshot(url) as (connection, snapshot_name):
+        place.check_room(measures.scalar(connection, "SELECT pg_database_size(current_database())"))
         manifest = _measure(connection)
-        file = (
-            folder
-            / f"fintech-{dt.datetime.fromisoformat(manifest['taken_at']):%Y%m%dT%H%M%SZ}.backup"
-        )
-        if file.exists():
-            raise BackupError(f"{file} was made in this same second: try again.")
+        name = f"{dt.datetime.fromisoformat(manifest['taken_at']):{shelf.NAME}}"
+        if place.size(name) is not None:
+            raise BackupError(f"{place.path(name)} was made in this same second: try again.")
         tools = programs.find(connection.info.server_version)
-        manifest |= _write(file, programs.dump(tools, url, name), keys)
-        manifest["file"] = file.name
-        shelf.write_manifest(file, manifest, keys[manifest["key_id"]])
-        gone = shelf.forget(folder, keys, keep)
+        manifest |= _write(place, name, programs.dump(tools, url, snapshot_name), keys)
+        manifest["file"] = name
+        shelf.write_manifest(place, name, manifest, keys[manifest["key_id"]])
+        gone = shelf.forget(place, keys, keep)
         seconds = round(time.monotonic() - started, 1)
-        shelf.record(folder, "backup", {"file": file.name, "at": manifest["taken_at"]})
     return manifest | {"seconds": seconds, "forgotten": len(gone)}
 
 
@@ -67,17 +59,6 @@ def snapshot(url: str) -> Iterator[tuple[psycopg.Connection[Any], str]]:
         yield connection, str(measures.scalar(connection, "SELECT pg_export_snapshot()"))
 
 
-def _check_room(connection: psycopg.Connection[Any], folder: Path) -> None:
-    """Refuse before anything is written; a dump is compressed and has no indexes."""
-    needed = measures.scalar(connection, "SELECT pg_database_size(current_database())")
-    free = shutil.disk_usage(folder).free
-    if free < needed + RESERVE_BYTES:
-        raise BackupError(
-            f"{free / 1e6:,.0f} MB are free at {folder}, the database has {needed / 1e6:,.0f} MB: "
-            "make room, or name another folder."
-        )
-
-
 def _measure(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     taken_at = clock.now()
     wrapping = connection.execute("SELECT DISTINCT key_id FROM household_keys ORDER BY 1")
@@ -94,28 +75,19 @@ def _measure(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     }
 
 
-def _write(file: Path, parts: Iterator[bytes], keys: Mapping[str, bytes]) -> dict[str, Any]:
-    """Write the sealed file under another name, make it durable, then give it its own."""
+def _write(
+    place: Place, name: str, parts: Iterator[bytes], keys: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Keep the dump sealed, and say by what, of what size and with which SHA-256."""
     key_id = next(iter(keys))
-    partial = file.with_name(file.name + ".part")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            sha256 = sealed.seal(parts, target, key_id, keys[key_id])
-            target.flush()
-            os.fsync(target.fileno())
-        partial.rename(file)
-        _make_durable(file.parent)
-    except OSError as error:
-        raise BackupError(f"{file} cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return {"key_id": key_id, "sha256": sha256, "bytes": file.stat().st_size}
+    digest, size = hashlib.sha256(), 0
 
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for part in sealed.seal(parts, key_id, keys[key_id]):
+            digest.update(part)
+            size += len(part)
+            yield part
 
-def _make_durable(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    place.write(name, counted())
+    return {"key_id": key_id, "sha256": digest.hexdigest(), "bytes": size}

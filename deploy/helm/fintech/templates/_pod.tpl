@@ -45,6 +45,9 @@ image: {{ include "fintech.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 envFrom:
   - configMapRef: {name: {{ include "fintech.name" . }}}
+  {{- with .extraSecret }}
+  - secretRef: {name: {{ . }}, optional: true}
+  {{- end }}
 securityContext: {{ include "fintech.confined" . | nindent 2 }}
 volumeMounts:
   - {name: secrets, mountPath: /run/secrets/app, readOnly: true}
