@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from app.cli import main as program
+from app.core import clock
 from app.core.outbound import Allowance
 from app.features.connections.service import setup_tokens, sync
 from app.features.journal import service as journal
@@ -73,6 +74,26 @@ def test_a_first_sync_brings_all_rows_and_balances_of_all_banks_with_our_sign(ad
     }
     prove(ada.household_id)
     assert sync.sync_item(ada.household_id, item_id).applied == Applied(0, 0, 0)
+
+
+def test_accounts_tie_out_once_their_balance_was_stated_on_two_days(ada):
+    tied = "SELECT state, count(*) FROM tie_outs GROUP BY state"
+    today = clock.today() - dt.timedelta(days=2)
+    with simplefin_server(today=today) as server, offering_simplefin(server):
+        access, item_id = connect(ada, server, "demo_student")
+        sync.sync_item(ada.household_id, item_id)
+        assert query(ada.household_id, tied) == [("unproven", 3)]
+        [item] = server.items(access)
+        item.record("days", count=2)
+        for account in item.accounts():
+            row_id = f"late-{account.account_id}"
+            add(item, row_id, "4.56", account_id=account.account_id)
+
+        sync.sync_item(ada.household_id, item_id)
+
+        assert query(ada.household_id, tied) == [("tied", 3)]
+        assert query(ada.household_id, LIVE) == truth(server, access)
+    prove(ada.household_id)
 
 
 def test_a_second_reading_takes_one_request_and_changes_nothing(ada, offered):
