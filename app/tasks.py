@@ -41,6 +41,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "send-due-notices": {
+        "task": "notices.send_due",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "write-audit-digests": {
         "task": "audit.write_digests",
         "schedule": 3600.0,
@@ -57,6 +62,7 @@ def _load_tasks(**_: object) -> None:
     # Importing registers them.
     from app.features.audit import tasks as audit  # noqa: F401, PLC0415
     from app.features.connections import providers, tasks  # noqa: F401, PLC0415
+    from app.features.notices import tasks as notices  # noqa: F401, PLC0415
     from app.features.privacy import tasks as privacy  # noqa: F401, PLC0415
     from app.features.users import tasks as users  # noqa: F401, PLC0415
 

@@ -28,6 +28,7 @@ CROSS_HOUSEHOLD = (
     "app/features/connections/service/hints.py",
     "app/features/connections/service/schedule.py",
     "app/features/connections/service/statistics.py",
+    "app/features/notices/mailing.py",
     "app/features/operations/",
     "app/features/privacy/service/erasing.py",
     "app/features/proof/",

@@ -27,6 +27,7 @@ GROUPS = {
     "PUBLIC_URL": "The edge",
     "PLAID_CLIENT_ID": "Bank data",
     "OUTBOUND_ALLOWED_HOSTS": "Servers that people choose",
+    "SMTP_URL": "Mail",
     "SENTRY_DSN": "Watching",
     "OPENAI_API_KEY": "Language model",
 }

@@ -132,6 +132,12 @@ class Settings(BaseSettings):
     """A file, best on another disk, to which each household's last audit link is added every hour;
     `fintech verify` compares. Empty: they go to the log."""
 
+    SMTP_URL: SecretStr = SecretStr("")
+    """Server for mail: `smtps://user:password@host`, or `smtp://…` with STARTTLS; without TLS, for
+    a relay in the same network, `smtp+plain://host`. Empty: notices stand on their page alone."""
+    MAIL_FROM: str = ""
+    """From whom mail is; empty: `no-reply` at PUBLIC_URL's host."""
+
     SENTRY_DSN: str = ""
     """Where unexpected errors are reported, to Sentry or GlitchTip; empty: to the logs alone."""
     ROLLBAR_ACCESS_TOKEN: str = ""
@@ -192,6 +198,18 @@ class Settings(BaseSettings):
         is_whole = url.scheme in ("http", "https") and url.username and url.hostname
         if value and not (is_whole and url.path.rpartition("/")[2].isdecimal()):
             raise ValueError("must look like https://key@host/1")
+        return value
+
+    @field_validator("SMTP_URL")
+    @classmethod
+    def _is_mail_server(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value():
+            return value
+        url = urlsplit(value.get_secret_value())
+        if url.scheme not in ("smtp", "smtps", "smtp+plain") or not url.hostname:
+            raise ValueError("must look like smtps://user:password@host")
+        if url.scheme == "smtp+plain" and url.username:
+            raise ValueError("sends no password without TLS: use smtp:// or smtps://")
         return value
 
     @field_validator("ENCRYPTION_KEYS")

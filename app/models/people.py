@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -248,6 +248,29 @@ class Notice(Base):
     device: Mapped[str | None]
     """Browser or program, such as `Firefox on Linux`."""
     read_at: Mapped[Instant | None]
+    mailed_at: Mapped[Instant | None]
+    """When it was sent by mail as well; None: it was not, or not yet."""
+
+
+class NoticeMail(Base):
+    """A notice that is still to be sent by mail; gone once it was, or was given up."""
+
+    __tablename__ = "notice_mails"
+    __table_args__ = (
+        owned_by_household(),
+        ForeignKeyConstraint(
+            ["household_id", "notice_id"],
+            ["notices.household_id", "notices.id"],
+            ondelete="CASCADE",
+        ),
+        Index(None, "due_at"),
+    )
+
+    household_id: Mapped[Id]
+    notice_id: Mapped[Id]
+    due_at: Mapped[Instant]
+    """No worker tries before."""
+    attempts: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class AuditLink(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.ids import uuid7
-from app.features.notices import repository
+from app.features.notices import mailing, repository
 from app.features.notices.words import TOLD
 from app.models import Notice
 
@@ -59,9 +59,9 @@ def tell(
     """
     if user_id is None or action not in TOLD:
         return
-    device = details.get(_DEVICE)
+    device, notice_id = details.get(_DEVICE), uuid7()
     values: dict[str, object] = {
-        "id": uuid7(),
+        "id": notice_id,
         "user_id": user_id,
         "at": clock.now(),
         "action": action,
@@ -69,6 +69,7 @@ def tell(
         "device": None if device is None else str(device),
     }
     repository.insert_notice(session, household_id, values)
+    mailing.want(session, household_id, notice_id)
 
 
 def list_own(
