@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud lint rules \
-	format bench matching migrate migration assets hooks clean
+	format bench load soak scaling-model matching migrate migration assets hooks clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,17 @@ check: lint check-migrations ## Everything that must pass before a commit counts
 
 bench: $(DEVELOPMENT) $(ASSETS) ## Measure the budgets of the design: make bench ONLY=apply QUICK=1
 	@exec $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(arguments)
+
+load: $(DEVELOPMENT) $(ASSETS) ## Send a crowd to one installation: make load PEOPLE=24 ROWS=5000 SECONDS=60
+	@exec $(BIN)/python -m benchmarks.crowd load $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(arguments)
+
+soak: $(DEVELOPMENT) $(ASSETS) ## Let a crowd stay and see whether memory grows: make soak MINUTES=120
+	@exec $(BIN)/python -m benchmarks.crowd soak $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(arguments)
+
+scaling-model: $(DEVELOPMENT) ## Calculate from one person to a million Items; writes docs/scaling.md
+	@$(BIN)/python -m benchmarks.scaling_page $(arguments)
 
 matching: $(DEVELOPMENT) ## Measure how often duplicates are found rightly; writes docs/reference/matching.md
 	$(BIN)/python -m benchmarks.matching

@@ -118,3 +118,23 @@ def test_each_day_a_backup_is_made_and_each_week_one_is_restored_to_see() -> Non
     }
     values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["backup"]
     assert [values["schedule"], values["checkSchedule"]] == [each[0] for each in commands.values()]
+
+
+def test_workers_are_added_by_what_waits_and_prometheus_can_tell_it() -> None:
+    folder = ROOT / "deploy" / "kustomize" / "components" / "queue-scaling"
+    [patch] = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))["patches"]
+    scaler = yaml.safe_load((folder / patch["path"]).read_text("utf-8"))
+    base = BY_NAME[patch["target"]["kind"], patch["target"]["name"]]
+    assert scaler["metadata"] == base["metadata"]
+    rules = yaml.safe_load(
+        (ROOT / "deploy" / "prometheus" / "adapter-rule.yaml").read_text("utf-8")
+    )
+    told = {each["seriesQuery"] for each in rules["rules"]["external"]}
+    asked = {
+        each["external"]["metric"]["name"]
+        for each in scaler["spec"]["metrics"]
+        if each["type"] == "External"
+    }
+    documented = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    assert asked == told == {"fta_syncs_waiting", "fta_syncs_waiting_seconds"}
+    assert all(f"| `{name}` | gauge |" in documented for name in asked)
