@@ -60,6 +60,7 @@ class Trace(NamedTuple):
     """No other source feeds its ledger account."""
 
 
+# The household by its value, also inside: only then is the plan one for a single partition.
 _COLUMNS = """
     id, account_id, source_account_id, date, authorized_date AS made_on,
     trim_scale(amount) AS amount, currency, pending, category_code, duplicate_of_id,
@@ -69,11 +70,11 @@ _COLUMNS = """
     num_nonnulls(category_user, counterparty_user, note, reviewed_at) > 0 AS is_decided,
     pending_source_id IS NOT NULL OR EXISTS (
         SELECT FROM transactions AS was
-        WHERE was.household_id = row.household_id AND was.duplicate_of_id = row.id AND was.pending
+        WHERE was.household_id = %(household_id)s AND was.duplicate_of_id = row.id AND was.pending
           AND was.source_account_id = row.source_account_id
     ) AS is_explained,
     ARRAY(SELECT DISTINCT told.source_account_id FROM transactions AS told
-          WHERE told.household_id = row.household_id AND told.removed_at IS NULL
+          WHERE told.household_id = %(household_id)s AND told.removed_at IS NULL
             AND told.id <> row.id
             AND told.duplicate_of_id = coalesce(row.duplicate_of_id, row.id)) AS told_by
 """
@@ -116,7 +117,7 @@ SELECT source.id, source.account_id, source.item_id, source.source, source.accou
        source.missing_since IS NOT NULL OR item.unlinked_at IS NOT NULL
            OR coalesce(item.state = 'dead', false) AS is_gone,
        EXISTS (SELECT FROM transactions AS row
-               WHERE row.household_id = source.household_id
+               WHERE row.household_id = %(household_id)s
                  AND row.source_account_id = source.id) AS has_rows,
        count(*) OVER (PARTITION BY source.account_id) = 1 AS is_alone
 FROM source_accounts AS source
