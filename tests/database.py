@@ -8,8 +8,8 @@ from sqlalchemy import text
 from app.core import database
 from app.models import Base
 
-TRAIL = ("audit_events", "audit_links", "memberships")
-"""What says who was there and what they took, and changes when somebody leaves or reads."""
+TRAIL = ("audit_events", "audit_links", "memberships", "notices")
+"""What says who was there, what they took and who was told; it grows when somebody reads."""
 OF_PEOPLE = ("api_tokens", "user_sessions")
 """Tables that name a household and belong to people."""
 

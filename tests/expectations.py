@@ -16,10 +16,12 @@ ONES_OWN = {
     ("POST", "/api/v1/households/current"): "one's own session goes to another household",
     ("POST", "/api/v1/households/leave"): "anybody may go",
     ("POST", "/api/v1/invitations/accept"): "joins another household",
+    ("POST", "/api/v1/notices/read"): "one's own notices",
     ("POST", "/confirm"): "shows again who one is",
     ("POST", "/household/leave"): "anybody may go",
     ("POST", "/household/open"): "one's own session goes to another household",
     ("POST", "/join"): "joins another household",
+    ("POST", "/notices/read"): "one's own notices",
     ("POST", "/settings/appearance"): "one's own theme",
     ("POST", "/settings/password"): "one's own password",
     ("POST", "/settings/profile"): "one's own name; the service refuses the household's to viewers",
@@ -43,6 +45,7 @@ PLANS_A_CHANGE = {
     ("GET", "/api/v1/history/{change_set_id}/preview"): "computes an undo, in tables of its own",
     ("GET", "/connections/link/{link_session_id}"): "leads on to the bank",
     ("GET", "/connections/linked/{link_session_id}"): "comes back from the bank, and finishes",
+    ("GET", "/connections/simplefin"): "asks for what links a bank",
     ("GET", "/history/{change_set_id}/preview"): "computes an undo, in tables of its own",
 }
 """Safe routes that are a step of a change, and that a viewer has no use for."""
@@ -50,6 +53,7 @@ PLANS_A_CHANGE = {
 OWNERS_ONLY = {
     ("DELETE", "/api/v1/invitations/{invitation_id}"): "who is let in",
     ("DELETE", "/api/v1/members/{user_id}"): "who belongs",
+    ("POST", "/api/v1/household/erase"): "takes it away from everybody",
     ("POST", "/api/v1/invitations"): "who is let in",
     ("POST", "/api/v1/members/{user_id}/transfer"): "who belongs",
     ("POST", "/household/invitations"): "who is let in",
@@ -57,6 +61,7 @@ OWNERS_ONLY = {
     ("POST", "/household/members/{user_id}/remove"): "who belongs",
     ("POST", "/household/members/{user_id}/role"): "who belongs",
     ("POST", "/household/members/{user_id}/transfer"): "who belongs",
+    ("POST", "/settings/privacy/erase"): "takes it away from everybody",
     ("PUT", "/api/v1/members/{user_id}"): "who belongs",
 }
 """Routes that a member is refused."""
@@ -77,7 +82,11 @@ def may(role: str, route: Route) -> bool:
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "/api/v1/transactions/{transaction_id}"): {"json": {"note": "taken over"}},
     ("PUT", "/api/v1/imports/{import_id}/layout"): {"json": {"currency": "EUR"}},
+    ("POST", "/api/v1/accounts/{account_id}/tie-out/accept"): {
+        "json": {"gap": "1.00", "reason": "A fee that nobody listed."}
+    },
     ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
+    ("POST", "/api/v1/household/erase"): {"json": {"household_name": "Another one"}},
     ("POST", "/api/v1/invitations"): {"json": {}},
 }
 """What a route needs to get past the shape of its body."""
@@ -92,12 +101,18 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
     ],
     ("POST", "/api/v1/households/current"): [{"json": {"household_id": "{household_id}"}}],
     ("POST", "/api/v1/plaid/link-token"): [{"json": {"item_id": "{item_id}"}}],
+    ("POST", "/api/v1/simplefin/claim-token"): [
+        {"json": {"setup_token": "none", "item_id": "{item_id}"}}
+    ],
     ("POST", "/api/v1/imports/"): [
         {
             "data": {"account_id": "{account_id}", "book": "true"},
             "files": {"file": ("a.csv", b"Date,Description,Amount\n2026-03-02,A,-1\n")},
         }
     ],
+    ("GET", "/api/v1/notices"): [{"params": {"cursor": "{transaction_id}"}}],
+    ("POST", "/api/v1/notices/read"): [{"json": {"up_to": "{transaction_id}"}}],
+    ("POST", "/notices/read"): [{"data": {"up_to": "{transaction_id}"}}],
     ("GET", "/api/v1/history/"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/api/v1/transactions/"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/api/v1/transactions/totals"): [{"params": {"account": "{account_id}"}}],

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core import scopes
 from app.core.database import household_transaction
-from app.core.json import JsonResponse
+from app.core.json import JsonResponse, Listed
 from app.features.connections import repository
 from app.features.connections.service import link, overview, rereading, setup_tokens
+from app.features.connections.service.overview import Connection, Run
 from app.features.users.current import (
     CurrentEditor,
     CurrentProvenEditor,
@@ -60,6 +61,19 @@ class SetupTokenBody(BaseModel):
 
     setup_token: Annotated[str, Field(min_length=1, max_length=setup_tokens.CHARACTERS_MAX)]
     item_id: UUID | None = None
+
+
+class QueuedOut(BaseModel):
+    """It goes on by itself: `status` is `queued`."""
+
+    status: str
+
+
+class SyncOut(BaseModel):
+    """A sync that ended."""
+
+    status: str
+    run: Run
 
 
 class ExchangeOut(BaseModel):
@@ -115,7 +129,12 @@ def claim_token(body: SetupTokenBody, current: CurrentProvenEditor) -> ExchangeO
     )
 
 
-@router.post("/plaid/sync-transactions/{item_id}", openapi_extra=scopes.needs(scopes.EDIT))
+@router.post(
+    "/plaid/sync-transactions/{item_id}",
+    response_model=SyncOut,
+    responses={status.HTTP_202_ACCEPTED: {"model": QueuedOut}},
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def sync_transactions(
     item_id: UUID,
     current: CurrentEditor,
@@ -140,13 +159,13 @@ def sync_transactions(
     return JsonResponse({"status": "queued"}, status_code=status.HTTP_202_ACCEPTED)
 
 
-@router.get("/connections/")
+@router.get("/connections/", response_model=Listed[Connection])
 def list_connections(session: HouseholdSession, current: CurrentUser) -> JsonResponse:
     """List connections with their state in plain words, accounts and last sync runs."""
     return JsonResponse({"data": overview.list_connections(session, current.household_id)})
 
 
-@router.get("/connections/{item_id}")
+@router.get("/connections/{item_id}", response_model=Connection)
 def get_connection(item_id: UUID, session: HouseholdSession, current: CurrentUser) -> JsonResponse:
     """Return one connection."""
     return JsonResponse(overview.get_connection(session, current.household_id, item_id))
@@ -154,6 +173,7 @@ def get_connection(item_id: UUID, session: HouseholdSession, current: CurrentUse
 
 @router.post(
     "/connections/{item_id}/reread",
+    response_model=QueuedOut,
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=scopes.needs(scopes.EDIT),
 )
@@ -169,6 +189,7 @@ def read_again(item_id: UUID, session: HouseholdSession, current: CurrentEditor)
 
 @router.post(
     "/connections/{item_id}/accept",
+    response_model=QueuedOut,
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=scopes.needs(scopes.EDIT),
 )

@@ -16,7 +16,6 @@ from app.features.connections.service.link import LinkFlow, LinkOutcome
 from app.features.transactions import service as transactions
 from app.features.users.current import (
     CurrentEditor,
-    CurrentProven,
     CurrentProvenEditor,
     CurrentUser,
     HouseholdSession,
@@ -55,7 +54,7 @@ def start_link(request: Request, current: CurrentProvenEditor) -> Response:
 def ask_for_setup_token(
     request: Request,
     session: HouseholdSession,
-    current: CurrentProven,
+    current: CurrentProvenEditor,
     item: UUID | None = None,
 ) -> HTMLResponse:
     """Show the form for a SimpleFIN setup token; with `item`, what that connection needs."""

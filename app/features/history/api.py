@@ -10,17 +10,19 @@ from app.core.json import JsonResponse
 from app.core.pagination import PAGE_SIZE
 from app.features.changes import service as changes
 from app.features.history import views
+from app.features.history.answers import PreviewOut, RedoneOut, SetDetailOut, SetsOut, UndoneOut
 from app.features.history.repository.sets import RowChange, SetRow
 from app.features.history.service import around, listing
 from app.features.history.service import undo as undoing
 from app.features.history.service.listing import LIMIT_MAX, Wanted
 from app.features.imports.service import book as booking
+from app.features.imports.service.book import Result
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
 
 router = APIRouter(prefix="/api/v1", tags=["history"])
 
 
-@router.get("/history/")
+@router.get("/history/", response_model=SetsOut)
 def list_change_sets(
     session: HouseholdSession,
     current: CurrentUser,
@@ -47,7 +49,7 @@ def list_change_sets(
     )
 
 
-@router.get("/history/{change_set_id}")
+@router.get("/history/{change_set_id}", response_model=SetDetailOut)
 def get_change_set(
     change_set_id: UUID, session: HouseholdSession, current: CurrentUser
 ) -> JsonResponse:
@@ -63,7 +65,7 @@ def get_change_set(
     )
 
 
-@router.get("/history/{change_set_id}/preview")
+@router.get("/history/{change_set_id}/preview", response_model=PreviewOut)
 def preview_change_set(
     change_set_id: UUID, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
@@ -87,21 +89,34 @@ def preview_change_set(
     )
 
 
-@router.post("/history/{change_set_id}/undo", openapi_extra=scopes.needs(scopes.EDIT))
+@router.post(
+    "/history/{change_set_id}/undo",
+    response_model=UndoneOut,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def undo_change_set(change_set_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Take a change set back; 409 if a later one in force needs it."""
     done = undoing.undo(current.household_id, current.user_id, change_set_id)
     return JsonResponse({"change_set_id": done, "undone": change_set_id})
 
 
-@router.post("/history/{change_set_id}/redo", openapi_extra=scopes.needs(scopes.EDIT))
+@router.post(
+    "/history/{change_set_id}/redo",
+    response_model=RedoneOut,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def redo_change_set(change_set_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Put a change set in force again."""
     done = undoing.redo(current.household_id, current.user_id, change_set_id)
     return JsonResponse({"change_set_id": done, "redone": change_set_id})
 
 
-@router.post("/imports/{import_id}/undo", tags=["imports"], openapi_extra=scopes.needs(scopes.EDIT))
+@router.post(
+    "/imports/{import_id}/undo",
+    tags=["imports"],
+    response_model=Result,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Take back what an import added and changed; the file stays in the journal."""
     undoing.undo_import(current.household_id, current.user_id, import_id)

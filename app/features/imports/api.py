@@ -1,5 +1,6 @@
 """/api/v1/imports: bring a file, look at it, say how it is read, book it, undo it."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core import scopes
 from app.core.errors import InvalidInputError
-from app.core.json import JsonResponse
+from app.core.json import JsonResponse, Listed
 from app.features.imports.service import book as booking
 from app.features.imports.service import look as looking
 from app.features.imports.service import upload
-from app.features.imports.service.look import Choices
+from app.features.imports.service.book import Result
+from app.features.imports.service.look import Choices, PreviewData
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
 from app.importers.base import FILE_BYTES_MAX
 
@@ -22,6 +24,13 @@ router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 IMPORTS_MAX = 200
 LAYOUT_CHARACTERS_MAX = 100_000
 Currency = Annotated[str | None, Field(min_length=3, max_length=12)]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePreview(PreviewData):
+    """A file that was looked at and not booked."""
+
+    state: str = "previewed"
 
 
 class ChoicesBody(BaseModel):
@@ -54,7 +63,12 @@ class ChoicesBody(BaseModel):
     include_in_schema=False,
     openapi_extra=scopes.needs(scopes.EDIT),
 )
-@router.post("/", status_code=status.HTTP_201_CREATED, openapi_extra=scopes.needs(scopes.EDIT))
+@router.post(
+    "/",
+    response_model=FilePreview | Result,
+    status_code=status.HTTP_201_CREATED,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def import_file(
     current: CurrentEditor,
     file: Annotated[UploadFile, File(description="OFX, QFX or CSV; at most 20 MiB.")],
@@ -85,7 +99,7 @@ def import_file(
 
 
 @router.get("", include_in_schema=False)
-@router.get("/")
+@router.get("/", response_model=Listed[Result])
 def list_imports(
     session: HouseholdSession,
     current: CurrentUser,
@@ -95,7 +109,7 @@ def list_imports(
     return JsonResponse({"data": booking.list_imports(session, current.household_id, limit=limit)})
 
 
-@router.get("/{import_id}")
+@router.get("/{import_id}", response_model=FilePreview | Result)
 def get_import(import_id: UUID, current: CurrentUser) -> JsonResponse:
     """Return what an import did or, before it is booked, what booking it would do."""
     result = booking.get_result(current.household_id, import_id)
@@ -104,7 +118,9 @@ def get_import(import_id: UUID, current: CurrentUser) -> JsonResponse:
     return JsonResponse(_preview(looking.look(current.household_id, import_id)))
 
 
-@router.put("/{import_id}/layout", openapi_extra=scopes.needs(scopes.EDIT))
+@router.put(
+    "/{import_id}/layout", response_model=FilePreview, openapi_extra=scopes.needs(scopes.EDIT)
+)
 def set_layout(import_id: UUID, body: ChoicesBody, current: CurrentEditor) -> JsonResponse:
     """Say how a file is read and where its rows go; return what booking it would do then."""
     return JsonResponse(
@@ -112,7 +128,7 @@ def set_layout(import_id: UUID, body: ChoicesBody, current: CurrentEditor) -> Js
     )
 
 
-@router.post("/{import_id}/book", openapi_extra=scopes.needs(scopes.EDIT))
+@router.post("/{import_id}/book", response_model=Result, openapi_extra=scopes.needs(scopes.EDIT))
 def book_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
     """Add what is new in the file to the ledger; doing it twice does it once."""
     return JsonResponse(booking.book(current.household_id, current.user_id, import_id))

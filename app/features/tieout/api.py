@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core import scopes
 from app.core.json import JsonResponse
 from app.features.tieout import accept, proof
+from app.features.tieout.proof import Proof
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
@@ -31,7 +32,7 @@ class AcceptedOut(BaseModel):
     change_set_id: UUID
 
 
-@router.get("/{account_id}/tie-out")
+@router.get("/{account_id}/tie-out", response_model=Proof)
 def get_tie_out(session: HouseholdSession, current: CurrentUser, account_id: UUID) -> JsonResponse:
     """Return how far an account's transactions explain the balances that were stated of it.
 

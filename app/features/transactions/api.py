@@ -17,6 +17,12 @@ from app.core.pagination import PAGE_SIZE, PAGE_SIZE_MAX, decode_key
 from app.domain import filters
 from app.domain.filters import FilterError, TransactionFilter
 from app.features.transactions import exporting, service
+from app.features.transactions.answers import (
+    AnalyticsOut,
+    EditedOut,
+    TotalsOut,
+    TransactionDetailOut,
+)
 from app.features.transactions.edits import ROWS_MAX
 from app.features.transactions.exporting import Format
 from app.features.transactions.service import Detail, Edit
@@ -136,7 +142,9 @@ def list_transactions(
     )
 
 
-@router.patch("/", openapi_extra={**_FILTER_PARAMETERS, **scopes.needs(scopes.EDIT)})
+@router.patch(
+    "/", response_model=EditedOut, openapi_extra={**_FILTER_PARAMETERS, **scopes.needs(scopes.EDIT)}
+)
 def edit_transactions(
     request: Request, body: BulkEditBody, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:
@@ -155,7 +163,7 @@ def edit_transactions(
     )
 
 
-@router.get("/totals", openapi_extra=_FILTER_PARAMETERS)
+@router.get("/totals", response_model=TotalsOut, openapi_extra=_FILTER_PARAMETERS)
 def get_totals(request: Request, session: HouseholdSession, current: CurrentUser) -> JsonResponse:
     """Return the sums of what the filter lets through, per currency."""
     totals = service.totals(session, current.household_id, read_filter(request))
@@ -188,7 +196,7 @@ def export_transactions(
     )
 
 
-@router.get("/analytics")
+@router.get("/analytics", response_model=AnalyticsOut)
 def get_analytics(
     session: HouseholdSession,
     current: CurrentUser,
@@ -215,7 +223,7 @@ def get_analytics(
     )
 
 
-@router.get("/{transaction_id}")
+@router.get("/{transaction_id}", response_model=TransactionDetailOut)
 def get_transaction(
     transaction_id: UUID, session: HouseholdSession, current: CurrentUser
 ) -> JsonResponse:
@@ -225,7 +233,11 @@ def get_transaction(
     )
 
 
-@router.put("/{transaction_id}", openapi_extra=scopes.needs(scopes.EDIT))
+@router.put(
+    "/{transaction_id}",
+    response_model=TransactionDetailOut,
+    openapi_extra=scopes.needs(scopes.EDIT),
+)
 def edit_transaction(
     transaction_id: UUID, body: SingleEditBody, session: HouseholdSession, current: CurrentEditor
 ) -> JsonResponse:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.features.notices import service
 from app.features.notices.service import NOTICES_MAX
 from app.features.users import sessions
-from app.features.users.current import CurrentUser, system_session
+from app.features.users.current import CurrentPerson, CurrentUser, system_session
 
 router = APIRouter(prefix="/api/v1/notices", tags=["auth"])
 
@@ -72,7 +72,7 @@ def list_notices(
 
 
 @router.post("/read")
-def mark_read(body: ReadBody, current: CurrentUser, session: SystemSession) -> ReadOut:
+def mark_read(body: ReadBody, current: CurrentPerson, session: SystemSession) -> ReadOut:
     """Mark your notices as read, up to one and with it."""
     marked = service.mark_read(session, current.user_id, body.up_to)
     sessions.forget_person(session, current.user_id)

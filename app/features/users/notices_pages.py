@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.features.notices import service
 from app.features.users import sessions
-from app.features.users.current import CurrentUser, system_session
+from app.features.users.current import CurrentPerson, CurrentUser, system_session
 from app.features.users.pages import form_page
 from app.ui.views.users import AccountNotice, NoticesView
 
@@ -47,7 +47,7 @@ def list_notices(
 
 @router.post("/read")
 def mark_read(
-    current: CurrentUser, session: SystemSession, up_to: Annotated[UUID, Form()]
+    current: CurrentPerson, session: SystemSession, up_to: Annotated[UUID, Form()]
 ) -> Response:
     """Mark as read what the reader saw; what came since stays new."""
     service.mark_read(session, current.user_id, up_to)

@@ -64,7 +64,7 @@ def ask(household_id: UUID, typed_name: str, *, role: str, actor: Actor) -> None
         InvalidInputError: The name is another one.
     """
     if role != "owner":
-        raise ForbiddenError("Only an owner of the household may delete it.")
+        raise ForbiddenError("Only an owner of the household may delete it.", code="owners_only")
     with system_transaction() as session:
         name = system.find_name(session, household_id)
         if name is None or typed_name.strip() != name:
