@@ -10,7 +10,8 @@ from uuid import UUID
 
 from app.domain.money import Money
 from app.features.changes.service import ACCEPTED
-from app.features.history.repository.plan import OTHER_FIELDS, WORD_FIELDS
+from app.features.history.repository.held import WORD_FIELDS
+from app.features.history.repository.plan import OTHER_FIELDS
 from app.features.history.repository.sets import RowChange, SetRow
 from app.features.history.service.listing import ROWS_SHOWN, HistoryPage, SetDetail, Wanted
 from app.features.history.service.undo import DependentError, Preview

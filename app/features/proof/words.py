@@ -17,8 +17,6 @@ from app.features.imports.service import decision, look
 
 KINDS = ("sync", "import")
 """Change sets in which a source speaks."""
-Key = tuple[UUID, str]
-"""Source account and source id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +63,11 @@ def words_of(
 
 def repeats_of(
     session: Session, household_id: UUID, kind: str, sync_run_id: UUID | None
-) -> dict[Key, UUID]:
-    """Return the keys of which a change set said what the ledger said already, and maybe others.
+) -> Iterator[tuple[UUID, str, UUID]]:
+    """Yield the keys of which a change set said what the ledger said already, and maybe others.
 
-    Each with the page that spoke of it last. A file is not read, if what it repeated was noted.
+    Source account, source id and page, in their order: of a key, the last page stands. A file is
+    not read, if what it repeated was noted.
 
     Raises:
         AppError, LookupError, ProviderError, SealError: See `words_of`.
@@ -77,13 +76,12 @@ def repeats_of(
         row, booked = look.open_decision(session, household_id, sync_run_id)
         noted = [(place.source_account_id, place.repeated) for place in booked.accounts]
         if all(repeated is not None for _, repeated in noted):
-            return {
-                (source_account_id, source_id): row.journal_page_id
-                for source_account_id, repeated in noted
-                for source_id in repeated or ()
-            }
-    said = words_of(session, household_id, kind, sync_run_id)
-    return {(word.source_account_id, word.source_id): word.journal_page_id for word in said}
+            for source_account_id, repeated in noted:
+                for source_id in repeated or ():
+                    yield source_account_id, source_id, row.journal_page_id
+            return
+    for word in words_of(session, household_id, kind, sync_run_id):
+        yield word.source_account_id, word.source_id, word.journal_page_id
 
 
 def _words_of_sync(session: Session, household_id: UUID, run_id: UUID) -> Iterator[Word]:

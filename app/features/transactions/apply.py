@@ -50,14 +50,13 @@ _CLEAR_STAGE = "TRUNCATE staged_transactions"
 _KEEP_PLANS = "SET LOCAL plan_cache_mode = auto"
 _COPY = f"COPY staged_transactions ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 
-# Each by the index (OFFSET 0): there mostly is none, and a join would look at the whole ledger.
 _HAS_PENDING = """
 SELECT EXISTS (
-    SELECT FROM staged_transactions AS staged CROSS JOIN LATERAL (
-        SELECT FROM transactions
-        WHERE household_id = %(household_id)s AND source_account_id = staged.source_account_id
-          AND source_id = staged.pending_source_id OFFSET 0
-    ) AS pending
+    SELECT FROM staged_transactions AS staged
+    JOIN transactions AS pending
+      ON pending.household_id = %(household_id)s
+     AND pending.source_account_id = staged.source_account_id
+     AND pending.source_id = staged.pending_source_id
     WHERE staged.pending_source_id IS NOT NULL
 )
 """

@@ -4,7 +4,7 @@
 time is one look at `field_changes`, whatever was undone and redone since.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -12,16 +12,9 @@ from uuid import UUID
 from psycopg.rows import class_row
 from sqlalchemy.orm import Session
 
+from app.features.history.repository.held import SETS, WORD_FIELDS
 from app.features.transactions.apply import driver
 
-SPEAKING = ("sync", "import", "replay")
-"""Kinds of change sets that say what a source says."""
-WORD_FIELDS = (
-    "date", "authorized_date", "amount", "currency", "pending", "description",
-    "pending_source_id", "category_code", "counterparty_source", "category_source",
-    "removed_at", "journal_page_id",
-)  # fmt: skip
-"""What one word of a source decides, all at once."""
 OTHER_FIELDS = (
     "source_id", "duplicate_of_id", "counterparty_enriched", "counterparty_user",
     "category_enriched", "category_user", "note", "reviewed_at",
@@ -29,46 +22,7 @@ OTHER_FIELDS = (
 """What is decided field by field."""
 _FIELDS = WORD_FIELDS + OTHER_FIELDS
 Row = TypeVar("Row")
-
-
-class Touched(NamedTuple):
-    """A transaction that a change set spoke of, and whose word it follows."""
-
-    id: UUID
-    source_account_id: UUID
-    source_id: str
-    holder: int | None
-    """The last change set in force that wrote what its source says, by number."""
-    since: int | None
-    """The first other one that wrote so after it: out of force, or an undo. Whoever said what the
-    ledger said then, since then, said something else than the holder."""
-
-
-class Named(NamedTuple):
-    """A transaction that got another source id."""
-
-    id: UUID
-    sequence: int
-    before: str
-
-
-class Speaker(NamedTuple):
-    """A change set whose source may have spoken of some accounts."""
-
-    id: UUID
-    sequence: int
-    kind: str
-    sync_run_id: UUID
-
-
-class Held(NamedTuple):
-    """Which word a transaction follows."""
-
-    id: UUID
-    holder: int | None
-    """The change set by number; None if no word in force is left."""
-    journal_page_id: UUID | None = None
-    """Where it says so, if it wrote nothing because the ledger said so already."""
+PART_ROWS = 20_000
 
 
 class Obstacle(NamedTuple):
@@ -88,107 +42,6 @@ class Effect(NamedTuple):
     changed: int
 
 
-_SETS = """
-sets AS (
-    SELECT id, sequence, kind,
-           CASE WHEN id = %(target)s THEN %(in_force)s ELSE undone_by IS NULL END AS in_force
-    FROM change_sets WHERE household_id = %(household_id)s
-)
-"""
-
-# Tables whose statistics a large import has outrun are looked up row by row (OFFSET 0 keeps the
-# planner from making a join of it): what is touched is few beside what is there.
-_TOUCHED = f"""
-WITH {_SETS}, touched AS MATERIALIZED (
-    SELECT transaction_id AS id FROM field_changes
-    WHERE household_id = %(household_id)s AND change_set_id = %(target)s
-    UNION
-    SELECT id FROM transactions
-    WHERE household_id = %(household_id)s AND change_set_id = %(target)s
-    UNION
-    SELECT unnest(%(spoken)s::uuid[])
-), rows AS MATERIALIZED (
-    SELECT row.* FROM touched CROSS JOIN LATERAL (
-        SELECT id, source_account_id, source_id, change_set_id FROM transactions
-        WHERE household_id = %(household_id)s AND id = touched.id OFFSET 0
-    ) AS row
-), writers AS (
-    SELECT rows.id, sets.sequence, sets.in_force
-    FROM rows JOIN sets ON sets.id = rows.change_set_id
-    UNION
-    SELECT rows.id, sets.sequence, sets.in_force AND sets.kind = ANY(%(speaking)s)
-    FROM rows CROSS JOIN LATERAL (
-        SELECT change_set_id FROM field_changes
-        WHERE household_id = %(household_id)s AND transaction_id = rows.id
-          AND field = ANY(%(word_fields)s) OFFSET 0
-    ) AS change
-    JOIN sets ON sets.id = change.change_set_id
-), held AS (
-    SELECT id, holder,
-           min(sequence) FILTER (WHERE NOT in_force AND sequence > coalesce(holder, 0)) AS since
-    FROM (SELECT id, sequence, in_force,
-                 max(sequence) FILTER (WHERE in_force) OVER (PARTITION BY id) AS holder
-          FROM writers) AS each
-    GROUP BY id, holder
-)
-SELECT rows.id, rows.source_account_id, rows.source_id, held.holder, held.since
-FROM held JOIN rows USING (id)
-"""
-
-_NAMED = """
-SELECT change.transaction_id AS id, set.sequence, change.before
-FROM field_changes AS change
-JOIN change_sets AS set ON set.household_id = change.household_id AND set.id = change.change_set_id
-WHERE change.household_id = %(household_id)s AND change.field = 'source_id'
-  AND change.transaction_id = ANY(%(ids)s)
-ORDER BY set.sequence
-"""
-
-_SPEAKERS = f"""
-WITH {_SETS}
-SELECT set.id, set.sequence, set.kind, set.sync_run_id
-FROM change_sets AS set JOIN sets USING (id)
-WHERE set.household_id = %(household_id)s
-  AND (%(ever_undone)s AND EXISTS (
-          SELECT FROM change_sets AS undo
-          WHERE undo.household_id = %(household_id)s AND undo.kind = 'undo'
-            AND undo.target_id = set.id)
-    OR NOT %(ever_undone)s AND sets.in_force)
-  AND set.kind IN ('sync', 'import') AND set.sync_run_id IS NOT NULL
-  AND (%(ever_undone)s OR coalesce((set.counts->>'repeated')::bigint, 1) > 0)
-  AND set.sequence > %(after)s AND set.id IS DISTINCT FROM %(but)s
-  AND (EXISTS (SELECT FROM sync_runs AS run JOIN source_accounts AS account
-               ON account.household_id = run.household_id AND account.item_id = run.item_id
-               WHERE run.household_id = %(household_id)s AND run.id = set.sync_run_id
-                 AND account.id = ANY(%(source_account_ids)s))
-    OR EXISTS (SELECT FROM imports AS file JOIN source_accounts AS account
-               ON account.household_id = file.household_id AND account.source = file.format
-                  AND account.item_id IS NULL
-               WHERE file.household_id = %(household_id)s AND file.id = set.sync_run_id
-                 AND account.id = ANY(%(source_account_ids)s)))
-ORDER BY set.sequence DESC
-"""
-
-_SPOKEN = """
-WITH spoken AS MATERIALIZED (
-    SELECT * FROM unnest(%(source_account_ids)s::uuid[], %(source_ids)s::text[])
-        AS spoken (source_account_id, source_id)
-)
-SELECT row.id FROM spoken CROSS JOIN LATERAL (
-    SELECT id FROM transactions
-    WHERE household_id = %(household_id)s AND source_account_id = spoken.source_account_id
-      AND source_id = spoken.source_id OFFSET 0
-) AS row
-UNION
-SELECT change.id FROM (
-    SELECT transaction_id AS id, before AS source_id FROM field_changes
-    WHERE household_id = %(household_id)s AND field = 'source_id'
-    UNION ALL
-    SELECT transaction_id, after FROM field_changes
-    WHERE household_id = %(household_id)s AND field = 'source_id'
-) AS change JOIN spoken USING (source_id)
-"""
-
 _CREATE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS planned_rows (id uuid PRIMARY KEY, doc jsonb NOT NULL)
 ON COMMIT DELETE ROWS
@@ -200,33 +53,29 @@ JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = pla
 CROSS JOIN LATERAL jsonb_populate_record(row, planned.doc) AS after
 """
 _STAGE = f"""
-WITH {_SETS}, touched AS MATERIALIZED (
-    SELECT unnest(%(ids)s::uuid[]) AS id
+WITH {SETS}, touched AS MATERIALIZED (
+    SELECT id FROM held_rows
     UNION
     SELECT transaction_id FROM field_changes
     WHERE household_id = %(household_id)s AND change_set_id = %(target)s
 ), changes AS MATERIALIZED (
     SELECT touched.id, change.field, change.before, sets.sequence, sets.kind, sets.in_force,
            change.change_set_id
-    FROM touched CROSS JOIN LATERAL (
-        SELECT field, before, change_set_id FROM field_changes
-        WHERE household_id = %(household_id)s AND transaction_id = touched.id OFFSET 0
-    ) AS change
+    FROM touched JOIN field_changes AS change ON change.household_id = %(household_id)s
+         AND change.transaction_id = touched.id
     JOIN sets ON sets.id = change.change_set_id
-), held AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(holders)s::bigint[], %(page_ids)s::uuid[])
-        AS held (id, holder, page_id)
 ), words AS (
     SELECT DISTINCT ON (id, field) id, field, to_jsonb(before) AS value
-    FROM held JOIN changes USING (id)
+    FROM held_rows JOIN changes USING (id)
     WHERE holder IS NOT NULL AND sequence > holder AND field = ANY(%(word_fields)s)
       AND NOT (page_id IS NOT NULL AND field = 'journal_page_id')
     ORDER BY id, field, sequence
 ), pages AS (
-    SELECT id, 'journal_page_id', to_jsonb(page_id) FROM held WHERE page_id IS NOT NULL
+    SELECT id, 'journal_page_id', to_jsonb(page_id) FROM held_rows WHERE page_id IS NOT NULL
 ), silence AS (
     SELECT row.id, 'removed_at', to_jsonb(now())
-    FROM held JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = held.id
+    FROM held_rows AS held
+    JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = held.id
     WHERE held.holder IS NULL AND row.removed_at IS NULL
 ), decided AS (
     SELECT id, field,
@@ -254,11 +103,20 @@ CROSS JOIN LATERAL jsonb_populate_record(row, planned.doc) AS after
 WHERE ({_SAME[0]}) IS DISTINCT FROM ({_SAME[1]})
 """
 
+# By themselves first: beside a function of each row, the row to write would be searched by a loop.
 _WRITE = f"""
+WITH after AS MATERIALIZED (
+    SELECT after.* FROM {_AFTER} WHERE planned.id > %(after)s AND planned.id <= %(last)s
+)
 UPDATE transactions AS row
 SET {", ".join(f"{name} = after.{name}" for name in _FIELDS)}, updated_at = now()
-FROM (SELECT after.* FROM {_AFTER}) AS after
+FROM after
 WHERE row.household_id = %(household_id)s AND row.id = after.id
+"""
+_PART = """
+SELECT id FROM (
+    SELECT id FROM planned_rows WHERE id > %(after)s ORDER BY id LIMIT %(rows)s
+) AS part ORDER BY id DESC LIMIT 1
 """
 
 # A duplicate counts while it stands in for what is removed, so neither side of it is one here.
@@ -309,7 +167,7 @@ _NAMED_SINCE = f"""
 WITH {_RENAMED}
 SELECT set.id AS change_set_id, renamed.id AS transaction_id
 FROM renamed
-JOIN unnest(%(ids)s::uuid[], %(holders)s::bigint[]) AS held (id, holder) ON held.id = renamed.id
+JOIN held_rows AS held ON held.id = renamed.id
 JOIN change_sets AS set ON set.household_id = %(household_id)s AND set.sequence = held.holder
 WHERE held.holder > %(sequence)s LIMIT 1
 """
@@ -339,7 +197,7 @@ ORDER BY set.sequence DESC LIMIT 1
 _REREAD = """
 SELECT set.id AS change_set_id, touched.id AS transaction_id
 FROM change_sets AS set
-JOIN unnest(%(ids)s::uuid[]) AS touched (id) ON EXISTS (
+JOIN held_rows AS touched ON EXISTS (
         SELECT FROM field_changes AS change
         WHERE change.household_id = %(household_id)s AND change.change_set_id = set.id
           AND change.transaction_id = touched.id)
@@ -353,76 +211,32 @@ ORDER BY set.sequence DESC LIMIT 1
 """
 
 
-def touched(
-    session: Session, household_id: UUID, target: UUID, spoken: Sequence[UUID], *, in_force: bool
-) -> list[Touched]:
-    """Return the rows of a change set, were it in force or not, and of those it repeated."""
-    parameters = {"spoken": list(spoken), "speaking": list(SPEAKING)}
-    return _fetch(session, Touched, _TOUCHED, _of(household_id, target, in_force) | parameters)
-
-
-def named(session: Session, household_id: UUID, ids: Sequence[UUID]) -> list[Named]:
-    """Return which of these rows had other source ids, and until when; the earliest first."""
-    return _fetch(session, Named, _NAMED, {"household_id": household_id, "ids": list(ids)})
-
-
-def speakers(
-    session: Session,
-    household_id: UUID,
-    target: UUID,
-    source_account_ids: Iterable[UUID],
-    *,
-    in_force: bool,
-    ever_undone: bool = False,
-    after: int = 0,
-    but: UUID | None = None,
-) -> list[Speaker]:
-    """Return who may have spoken of some accounts, the latest first.
-
-    Of those in force, were `target` in force or not, that repeated anything; with `ever_undone` of
-    those that were undone at some time, in force again or not.
-    """
-    parameters = {
-        "source_account_ids": list(source_account_ids),
-        "ever_undone": ever_undone,
-        "after": after,
-        "but": but,
-    }
-    return _fetch(session, Speaker, _SPEAKERS, _of(household_id, target, in_force) | parameters)
-
-
-def rows_of_keys(
-    session: Session, household_id: UUID, keys: Sequence[tuple[UUID, str]]
-) -> list[UUID]:
-    """Return the rows that have, or had, one of these names."""
+def stage(session: Session, household_id: UUID, target: UUID, *, in_force: bool) -> None:
+    """Put what the fold says of the rows that are held into `planned_rows`, if it is news."""
     parameters = {
         "household_id": household_id,
-        "source_account_ids": [key[0] for key in keys],
-        "source_ids": [key[1] for key in keys],
+        "target": target,
+        "in_force": in_force,
+        "word_fields": list(WORD_FIELDS),
+        "other_fields": list(OTHER_FIELDS),
     }
-    with driver(session).cursor() as cursor:
-        return [row[0] for row in cursor.execute(_SPOKEN.encode(), parameters)]
-
-
-def stage(
-    session: Session, household_id: UUID, target: UUID, held: Sequence[Held], *, in_force: bool
-) -> None:
-    """Put what the fold says of the rows into the table `planned_rows`, if it is news."""
-    parameters = {"page_ids": [row.journal_page_id for row in held]} | _held(held)
     with driver(session).cursor() as cursor:
         cursor.execute(_CREATE.encode())
         cursor.execute("TRUNCATE planned_rows")
-        cursor.execute(_STAGE.encode(), _of(household_id, target, in_force) | parameters)
+        cursor.execute(_STAGE.encode(), parameters)
         cursor.execute("ANALYZE planned_rows")
 
 
-def write(session: Session, household_id: UUID) -> int:
-    """Write what is planned; return how many rows that were."""
+def write(session: Session, household_id: UUID) -> None:
+    """Write what is planned, as many rows at once as one statement writes in a few seconds."""
+    after = UUID(int=0)
     with driver(session).cursor() as cursor:
         # As when booking: each change's foreign keys are statements too.
         cursor.execute("SET LOCAL plan_cache_mode = auto")
-        cursor.execute(_WRITE.encode(), {"household_id": household_id})
-        return cursor.rowcount
+        while last := cursor.execute(_PART, {"after": after, "rows": PART_ROWS}).fetchone():
+            part = {"household_id": household_id, "after": after, "last": last[0]}
+            cursor.execute(_WRITE.encode(), part)
+            after = last[0]
 
 
 def effects(session: Session, household_id: UUID) -> list[Effect]:
@@ -439,11 +253,9 @@ def sample(
         return list(cursor.execute(_SAMPLE.encode(), parameters))
 
 
-def obstacle(
-    session: Session, household_id: UUID, sequence: int, held: Sequence[Held]
-) -> tuple[str, Obstacle] | None:
+def obstacle(session: Session, household_id: UUID, sequence: int) -> tuple[str, Obstacle] | None:
     """Return what stands in the way of the plan for change set `sequence`, and how."""
-    parameters = {"household_id": household_id, "sequence": sequence} | _held(held)
+    parameters = {"household_id": household_id, "sequence": sequence}
     for how, statement in _OBSTACLES.items():
         found = _fetch(session, Obstacle, statement, parameters)
         if found:
@@ -457,20 +269,6 @@ _OBSTACLES = {
     "taken": _TAKEN,
     "paired": _PAIRED,
 }
-
-
-def _of(household_id: UUID, target: UUID, in_force: bool) -> dict[str, object]:  # noqa: FBT001
-    return {
-        "household_id": household_id,
-        "target": target,
-        "in_force": in_force,
-        "word_fields": list(WORD_FIELDS),
-        "other_fields": list(OTHER_FIELDS),
-    }
-
-
-def _held(held: Sequence[Held]) -> dict[str, object]:
-    return {"ids": [row.id for row in held], "holders": [row.holder for row in held]}
 
 
 def _fetch(

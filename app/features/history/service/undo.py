@@ -13,7 +13,7 @@ from app.core.database import household_transaction
 from app.core.errors import ConflictError, NotFoundError
 from app.features.changes import service as changes
 from app.features.history.repository import plan, sets
-from app.features.history.repository.plan import Effect, Held
+from app.features.history.repository.plan import Effect
 from app.features.history.service import around, fold, moves
 from app.features.imports.service import book as booking
 from app.features.tieout import service as tieout
@@ -106,7 +106,7 @@ def preview(session: Session, household_id: UUID, change_set_id: UUID) -> Previe
     if verb is None:
         raise ConflictError(f"What was {VERBS[target.kind]} has its own entry: use that one.")
     database.take_time(session)
-    held = fold.stage(session, household_id, target, in_force=verb == "redo")
+    fold.stage(session, household_id, target, in_force=verb == "redo")
     effects = plan.effects(session, household_id)
     move = moves.move_of(target)
     return Preview(
@@ -119,7 +119,7 @@ def preview(session: Session, household_id: UUID, change_set_id: UUID) -> Previe
         rows=plan.sample(session, household_id, limit=SAMPLE_ROWS),
         balances=around.count_balances(session, household_id, target),
         source_accounts=len(move.source_account_ids) if move else 0,
-        refusal=_refusal(session, household_id, target, held),
+        refusal=_refusal(session, household_id, target),
     )
 
 
@@ -178,8 +178,8 @@ def _turn(household_id: UUID, actor_user_id: UUID, change_set_id: UUID, verb: st
 def _write(
     session: Session, household_id: UUID, target: ChangeSet, turned_by: UUID, verb: str
 ) -> None:
-    held = fold.stage(session, household_id, target, in_force=verb == "redo")
-    refusal = _refusal(session, household_id, target, held)
+    fold.stage(session, household_id, target, in_force=verb == "redo")
+    refusal = _refusal(session, household_id, target)
     if refusal is not None:
         raise refusal
     effects = plan.effects(session, household_id)
@@ -221,10 +221,8 @@ def _check(target: ChangeSet, verb: str) -> None:
         raise ConflictError(f"This change set is {done}.")
 
 
-def _refusal(
-    session: Session, household_id: UUID, target: ChangeSet, held: Sequence[Held]
-) -> DependentError | None:
-    found = plan.obstacle(session, household_id, target.sequence, held)
+def _refusal(session: Session, household_id: UUID, target: ChangeSet) -> DependentError | None:
+    found = plan.obstacle(session, household_id, target.sequence)
     if found is not None:
         how, obstacle = found
         return DependentError(how, obstacle.change_set_id)
