@@ -164,6 +164,10 @@ class Transaction(Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("amount <> 'NaN'", name="amount"),
+        # A name that says nothing would hide the one below it.
+        CheckConstraint(
+            "btrim(counterparty_enriched) <> '' AND btrim(counterparty_user) <> ''", name="names"
+        ),
         Index("uq_transactions_source", "household_id", "source_account_id", "source_id",
               unique=True),
         Index("ix_transactions_list", "household_id", text("date DESC"), text("id DESC"),

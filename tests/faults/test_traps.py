@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app.features.changes import service as changes
 from app.features.connections.service import sync
@@ -151,3 +152,21 @@ def test_trap_10_an_enrichment_that_says_nothing_hides_and_locks_nothing(
     assert counterparty == shown
     by_name = dict(zip(("bank", "model", "user"), (each for (each,) in order), strict=True))
     assert category_id == by_name.get(shown)
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+@pytest.mark.parametrize("who", ["enriched", "user"])
+def test_trap_10_a_name_that_says_nothing_cannot_be_stored(ada, who, name):
+    """An empty answer would be shown instead of what the bank says."""
+    bank = open_bank(rows=1)
+    with linked(ada.household_id, bank) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+    before = query(ada.household_id, "SELECT counterparty FROM transactions")
+
+    with ada.session() as session:
+        changes.open_change_set(session, ada.household_id, kind="edit", actor_user_id=ada.user_id)
+        statement = text(f"UPDATE transactions SET counterparty_{who} = :name")
+        with pytest.raises(IntegrityError, match="ck_transactions_names"), session.begin_nested():
+            session.execute(statement, {"name": name})
+
+    assert query(ada.household_id, "SELECT counterparty FROM transactions") == before
