@@ -65,9 +65,10 @@ _WAY = """
    [how](guides/scale.md#a-pooler).
 5. **A read replica** for reports and exports; what decides about a write never reads there (D12).
 6. **Partitions.** `transactions` is hash-partitioned by household from the beginning, eight parts.
-   A statement that names the household is planned for one part; vacuum, index builds and the
-   crowded end of an index are an eighth each. `journal_pages` and `daily_totals` are next: each of
-   their unique keys has the household in it, as partitions ask.
+   Every statement of pages, edits, files and syncs is planned for one part alone
+   (`tests/scaling/test_partitions.py` explains them); vacuum, index builds and the crowded end of
+   an index are an eighth each. `journal_pages` and `daily_totals` are next: each of their unique
+   keys has the household in it, as partitions ask, and a partitioned copy is pruned as well.
 7. **Several database servers, by household.** No statement crosses households but the few of
    `fintech_system` (signing in, webhooks, the schedule), and every key of what a household owns
    begins with `household_id`: the distribution column of Citus, or what tells installations apart.
