@@ -34,6 +34,7 @@ from app.features.operations import api as operations_api
 from app.features.operations import pages as operations_pages
 from app.features.privacy import api as privacy_api
 from app.features.privacy import pages as privacy_pages
+from app.features.privacy import trail_pages
 from app.features.tieout import api as tieout_api
 from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
@@ -84,6 +85,8 @@ ROUTERS = [
     history_pages.router,
     privacy_api.router,
     privacy_pages.router,
+    trail_pages.api,
+    trail_pages.router,
     live_pages.router,
 ]
 """Every feature's routes; a router carries its whole prefix itself."""

@@ -46,6 +46,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "delete-what-is-over": {
+        "task": "privacy.retain",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "write-audit-digests": {
         "task": "audit.write_digests",
         "schedule": 3600.0,

@@ -30,7 +30,7 @@ CROSS_HOUSEHOLD = (
     "app/features/connections/service/statistics.py",
     "app/features/notices/mailing.py",
     "app/features/operations/",
-    "app/features/privacy/service/erasing.py",
+    "app/features/privacy/service/",
     "app/features/proof/",
     "app/cli/user.py",
 )

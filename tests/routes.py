@@ -40,6 +40,8 @@ NO_CSRF_TOKEN = {
 """Unsafe routes whose body proves itself and that never look at a cookie."""
 
 PROVEN = {
+    ("POST", "/api/v1/household/export"),
+    ("POST", "/settings/privacy/export"),
     ("POST", "/api/v1/household/erase"),
     ("POST", "/settings/privacy/erase"),
     ("DELETE", "/api/v1/connections/{item_id}"),

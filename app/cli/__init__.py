@@ -23,6 +23,8 @@ _COMMANDS = {
         "app.cli.restore",
         "Restore a backup into an empty database, or check that it can be.",
     ),
+    "export": ("app.cli.export", "Write everything that a household owns into a file."),
+    "import-household": ("app.cli.import_household", "Make a household of such a file."),
     "erase": (
         "app.cli.erase",
         "Erase a household for good, its key and its backups' contents too.",

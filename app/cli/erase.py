@@ -45,12 +45,12 @@ def command(*, household: str, yes: bool, again: Path | None) -> None:
 def erased_again(path: Path) -> str:
     """Erase what a list names and the database has again; return what was done, in words."""
     try:
-        ids = erasing.read_list(path)
+        erased = erasing.read_list(path)
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read: {error.strerror}.") from None
-    found = erasing.erase_again(ids)
+    found = erasing.erase_again(erased)
     return (
-        f"{len(ids)} erased households are on the list; "
+        f"{len(erased)} erased households are on the list; "
         f"{len(found)} of them were in the database and are erased again."
     )
 

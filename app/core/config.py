@@ -125,6 +125,15 @@ class Settings(BaseSettings):
     """Private networks, as `192.168.7.0/24`, whose https servers people may connect,
     comma-separated."""
 
+    WEBHOOK_RETENTION_DAYS: int = Field(default=30, ge=1, le=3650)
+    """How long webhooks are kept, to deduplicate and explain."""
+    SESSION_RETENTION_DAYS: int = Field(default=30, ge=1, le=3650)
+    """How long sessions are kept once they ended, with their addresses and browsers."""
+    LINK_SESSION_RETENTION_DAYS: int = Field(default=90, ge=1, le=3650)
+    """How long link flows are kept once they are over."""
+    SYNC_RUN_RETENTION_DAYS: int = Field(default=400, ge=30, le=3650)
+    """How long syncs that brought nothing are kept; the others belong to the ledger's history."""
+
     ERASED_HOUSEHOLDS_FILE: str = ""
     """A file, best beside the backups, that names erased households, so that `fintech restore`
     erases them again. Empty: they are in the log alone."""

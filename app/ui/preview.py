@@ -23,6 +23,7 @@ from app.ui.filters import Formatting
 from app.ui.preview_accounts import account_page
 from app.ui.preview_dashboard import overview_view
 from app.ui.preview_households import household, join
+from app.ui.preview_privacy import privacy, trail
 from app.ui.templating import (
     Flash,
     PageContext,
@@ -308,6 +309,8 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),
             Route("/household", household),
+            Route("/settings/privacy", privacy),
+            Route("/settings/audit", trail),
             Route("/join", join),
             Route("/join/register", join, methods=["POST"]),
             Route("/connections", connections),

@@ -267,7 +267,8 @@ def test_K8_a_household_that_was_erased_since_the_backup_is_erased_from_what_is_
     kept, ada, cleo, monkeypatch, tmp_path
 ):
     erased = tmp_path / "erased-households.jsonl"
-    said = {"event": "household_erased", "household_id": str(ada.household_id)}
+    now = taking.dt.datetime.now(taking.dt.UTC).isoformat()
+    said = {"event": "household_erased", "household_id": str(ada.household_id), "timestamp": now}
     erased.write_text(json.dumps(said) + "\n")
     monkeypatch.setitem(settings.__dict__, "ERASED_HOUSEHOLDS_FILE", str(erased))
     theirs = query(cleo.household_id, LIVE)

@@ -16,6 +16,7 @@ PAGES = [
     "/transactions", "/transactions?search=market&direction=out", "/transactions?search=zzzz",
     "/transactions/0002", "/connections", "/connections?empty", "/connections/heron/progress",
     "/imports", "/imports/preview", "/imports/1", "/settings", "/problems/404", "/problems/500",
+    "/settings/privacy", "/settings/audit",
     "/sign-in/code", "/confirm", "/settings/two-step/off", "/settings/two-step/setup",
     "/settings/two-step/codes", "/settings/two-step/on", "/household", "/household?viewer", "/join",
     "/settings/tokens", "/settings/tokens?made", "/settings/tokens/new", "/reset-password",

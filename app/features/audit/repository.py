@@ -15,9 +15,15 @@ def insert_event(session: Session, household_id: UUID, values: dict[str, object]
 
 
 def list_events(
-    session: Session, household_id: UUID, *, action: str | None, limit: int
+    session: Session,
+    household_id: UUID,
+    *,
+    action: str | None,
+    limit: int,
+    actor_id: UUID | None = None,
+    before: UUID | None = None,
 ) -> Sequence[AuditEvent]:
-    """Read the newest events of a household."""
+    """Read the newest events of a household, of those before an id."""
     statement = (
         select(AuditEvent)
         .where(AuditEvent.household_id == household_id)
@@ -26,4 +32,19 @@ def list_events(
     )
     if action is not None:
         statement = statement.where(AuditEvent.action == action)
+    if actor_id is not None:
+        statement = statement.where(AuditEvent.actor_user_id == actor_id)
+    if before is not None:
+        statement = statement.where(AuditEvent.id < before)
     return session.scalars(statement).all()
+
+
+def list_actions(session: Session, household_id: UUID, *, limit: int) -> Sequence[str]:
+    """Return the kinds of events that a household's trail has."""
+    return session.scalars(
+        select(AuditEvent.action)
+        .where(AuditEvent.household_id == household_id)
+        .group_by(AuditEvent.action)
+        .order_by(AuditEvent.action)
+        .limit(limit)
+    ).all()

@@ -87,12 +87,37 @@ def record(
     )
 
 
+def list_actions(session: Session, household_id: UUID) -> list[str]:
+    """Return the kinds of events that a household's trail has, by name."""
+    return list(repository.list_actions(session, household_id, limit=EVENTS_MAX))
+
+
 def list_events(
-    session: Session, household_id: UUID, *, action: str | None = None, limit: int = 100
+    session: Session,
+    household_id: UUID,
+    *,
+    action: str | None = None,
+    limit: int = 100,
+    actor_id: UUID | None = None,
+    before: UUID | None = None,
 ) -> list[Event]:
-    """Return the newest events of a household, newest first."""
+    """Return the newest events of a household, newest first.
+
+    Args:
+        session: Of the household.
+        household_id: Whose trail.
+        action: Only events of this kind.
+        limit: How many at most; never more than `EVENTS_MAX`.
+        actor_id: Only what this person did.
+        before: Only events that are older than this one.
+    """
     rows = repository.list_events(
-        session, household_id, action=action, limit=min(limit, EVENTS_MAX)
+        session,
+        household_id,
+        action=action,
+        limit=min(limit, EVENTS_MAX),
+        actor_id=actor_id,
+        before=before,
     )
     return [
         Event(

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, and_, case, delete, func, or_, select, update
+from sqlalchemy import Row, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -39,11 +39,6 @@ def insert_webhook(session: Session, values: Mapping[str, object]) -> bool:
     statement = insert(Webhook).values(values)
     statement = statement.on_conflict_do_nothing(index_elements=["signature_hash"])
     return session.execute(statement.returning(Webhook.id)).one_or_none() is not None
-
-
-def delete_webhooks(session: Session, before: dt.datetime) -> None:
-    """Forget old webhooks."""
-    session.execute(delete(Webhook).where(Webhook.received_at < before))
 
 
 def take_due(

@@ -66,7 +66,7 @@ def write(
     """
     page_id = uuid7()
     key = key or vault.get_key(session, household_id)
-    sealed = key.seal(zlib.compress(payload, 1), place=_PLACE, row_id=page_id)
+    sealed = seal_payload(key, page_id, payload)
     repository.insert_page(
         session,
         household_id,
@@ -94,6 +94,21 @@ def read(session: Session, household_id: UUID, page_id: UUID) -> Entry:
         SealError: It does not open, or is not what was written.
     """
     return next(read_each(session, household_id, [page_id]))
+
+
+def seal_payload(key: HouseholdKey, page_id: UUID, payload: bytes) -> bytes:
+    """Return what a page's column has of a payload."""
+    return key.seal(zlib.compress(payload, 1), place=_PLACE, row_id=page_id)
+
+
+def open_payload(key: HouseholdKey, page_id: UUID, sealed: bytes) -> bytes:
+    """Return a page's payload as it came.
+
+    Raises:
+        SealError: It does not open, or is not what was written.
+    """
+    compressed = key.open(sealed, place=_PLACE, row_id=page_id)
+    return zlib.decompressobj().decompress(compressed, PAYLOAD_BYTES_MAX)
 
 
 def list_run(
@@ -161,11 +176,10 @@ def reject(
 
 
 def _open(page: JournalPage, key: HouseholdKey) -> Entry:
-    compressed = key.open(page.payload, place=_PLACE, row_id=page.id)
     return Entry(
         id=page.id,
         kind=page.kind,
-        payload=zlib.decompressobj().decompress(compressed, PAYLOAD_BYTES_MAX),
+        payload=open_payload(key, page.id, page.payload),
         received_at=page.received_at,
         sha256=page.sha256,
         sequence=page.sequence,

@@ -4,8 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from app.features.privacy.service import erasing
+from app.core import scopes
+from app.core.downloads import Download
+from app.features.privacy.service import erasing, exporting
 from app.features.users.current import CurrentProven
 
 router = APIRouter(prefix="/api/v1/household", tags=["household"])
@@ -17,6 +20,12 @@ class EraseBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     household_name: Annotated[str, Field(max_length=1_000)]
+
+
+@router.post("/export", response_class=Response, openapi_extra=scopes.needs(scopes.EXPORT))
+def export_household(current: CurrentProven) -> Download:
+    """Return everything that the household owns, as a ZIP archive of JSON lines and files."""
+    return exporting.download(current.household_id, actor=current.actor)
 
 
 @router.post("/erase", status_code=202)

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core import csrf
+from app.core.downloads import Download
 from app.core.errors import AppError
-from app.features.privacy.service import erasing
+from app.features.privacy.service import erasing, exporting
 from app.features.users.current import CurrentProven, CurrentUser, SignedIn
 from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
@@ -22,6 +23,12 @@ _SEE_OTHER = 303
 def show_privacy(request: Request, current: CurrentUser) -> HTMLResponse:
     """Show what one may ask of one's own data."""
     return _page(request, current)
+
+
+@router.post("/export")
+def export_household(current: CurrentProven) -> Download:
+    """Send everything that the household owns."""
+    return exporting.download(current.household_id, actor=current.actor)
 
 
 @router.post("/erase")

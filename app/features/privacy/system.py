@@ -7,10 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CursorResult,
+    Delete,
+    Row,
     Table,
     delete,
     exists,
     func,
+    insert,
     select,
     text,
     tuple_,
@@ -22,10 +25,14 @@ from sqlalchemy.orm import Session
 from app.models import (
     AuditLink,
     Base,
+    ChangeSet,
     Erasure,
     Household,
+    HouseholdKey,
     Item,
+    LinkSession,
     Membership,
+    SyncRun,
     User,
     UserSession,
     Webhook,
@@ -134,8 +141,7 @@ def delete_some(session: Session, table: Table, household_id: UUID, *, limit: in
     """Delete some of a household's rows; return how many."""
     key = tuple_(*table.primary_key)
     mine = select(*table.primary_key).where(table.c.household_id == household_id).limit(limit)
-    done = session.execute(delete(table).where(table.c.household_id == household_id, key.in_(mine)))
-    return cast("CursorResult[Any]", done).rowcount
+    return _count(session, delete(table).where(table.c.household_id == household_id, key.in_(mine)))
 
 
 def last_link(session: Session, household_id: UUID) -> tuple[int, bytes] | None:
@@ -162,3 +168,73 @@ def _only_here(household_id: UUID) -> Any:  # noqa: ANN401  # a statement whose 
     others = exists().where(Membership.user_id == User.id, Membership.household_id != household_id)
     mine = exists().where(Membership.user_id == User.id, Membership.household_id == household_id)
     return select(User.id).where(mine, ~others)
+
+
+def list_people(
+    session: Session, household_id: UUID
+) -> Sequence[Row[UUID, str, str, dict[str, object], str, dt.datetime]]:
+    """Return the household's people and their roles."""
+    return session.execute(
+        select(
+            Membership.user_id,
+            User.email,
+            User.name,
+            User.preferences,
+            Membership.role,
+            Membership.created_at,
+        )
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.household_id == household_id)
+        .order_by(Membership.created_at, Membership.user_id)
+    ).all()
+
+
+def insert_household(session: Session, values: dict[str, Any], owner_id: UUID) -> None:
+    """Make a household as it was elsewhere, with its first owner here."""
+    session.execute(insert(Household).values(values))
+    session.execute(
+        insert(Membership).values(household_id=values["id"], user_id=owner_id, role="owner")
+    )
+
+
+def find_key_time(session: Session, household_id: UUID) -> dt.datetime | None:
+    """Return when the household's key was made, None if it has none."""
+    return session.scalar(
+        select(HouseholdKey.created_at).where(HouseholdKey.household_id == household_id)
+    )
+
+
+def delete_webhooks(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete webhooks that came before."""
+    old = select(Webhook.id).where(Webhook.received_at < before).limit(limit)
+    return _count(session, delete(Webhook).where(Webhook.id.in_(old)))
+
+
+def delete_sessions(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete sessions that ended or expired before, and with them their refresh tokens."""
+    end = func.least(UserSession.ended_at, UserSession.expires_at)
+    old = select(UserSession.id).where(end < before).limit(limit)
+    return _count(session, delete(UserSession).where(UserSession.id.in_(old)))
+
+
+def delete_link_sessions(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete link flows that were over before."""
+    old = select(LinkSession.household_id, LinkSession.id).where(LinkSession.expires_at < before)
+    key = tuple_(LinkSession.household_id, LinkSession.id)
+    return _count(session, delete(LinkSession).where(key.in_(old.limit(limit))))
+
+
+def delete_sync_runs(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete runs of before that booked nothing; the others are part of the ledger's history."""
+    booked = exists().where(
+        ChangeSet.household_id == SyncRun.household_id, ChangeSet.sync_run_id == SyncRun.id
+    )
+    old = select(SyncRun.household_id, SyncRun.id).where(
+        SyncRun.started_at < before, SyncRun.state != "running", ~booked
+    )
+    key = tuple_(SyncRun.household_id, SyncRun.id)
+    return _count(session, delete(SyncRun).where(key.in_(old.limit(limit))))
+
+
+def _count(session: Session, statement: Delete) -> int:
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount

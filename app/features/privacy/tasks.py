@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from app.features.privacy.service import erasing
+from app.features.privacy.service import erasing, retention
 
 
 @shared_task(name=erasing.TASK)
@@ -17,3 +17,9 @@ def erase(household_id: str) -> None:
 def erase_due() -> None:
     """Tell workers of the erasures that are due."""
     erasing.run_due()
+
+
+@shared_task(name="privacy.retain")
+def retain() -> None:
+    """Delete what is older than its term."""
+    retention.run()

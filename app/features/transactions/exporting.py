@@ -79,8 +79,24 @@ def export(
         is_raw: Leave cells of a CSV file as they are, though a spreadsheet would compute them.
     """
     with household_transaction(household_id) as session:
-        rows = listing.iterate(session, household_id, wanted, at_a_time=ROWS_AT_A_TIME)
-        yield from _csv(rows, names, is_raw=is_raw) if format == "csv" else _json(rows)
+        if format == "csv":
+            yield from lines(session, household_id, wanted, names, is_raw=is_raw)
+        else:
+            rows = listing.iterate(session, household_id, wanted, at_a_time=ROWS_AT_A_TIME)
+            yield from _json(rows)
+
+
+def lines(
+    session: Session,
+    household_id: UUID,
+    wanted: TransactionFilter,
+    names: Names,
+    *,
+    is_raw: bool = False,
+) -> Iterator[bytes]:
+    """Yield the parts of a CSV file of what the filter lets through."""
+    rows = listing.iterate(session, household_id, wanted, at_a_time=ROWS_AT_A_TIME)
+    yield from _csv(rows, names, is_raw=is_raw)
 
 
 def _csv(rows: Iterator[TransactionRow], names: Names, *, is_raw: bool) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ SESSIONS_LISTED_MAX = 100
 USER_AGENT_LENGTH_MAX = 300
 SEEN_EVERY = timedelta(minutes=1)
 """How exactly `seen_at` is kept; a write for each request would be too much."""
-KEPT_AFTER_END = timedelta(days=30)
+KEPT_AFTER_END = timedelta(days=settings.SESSION_RETENTION_DAYS)
 
 SIGN_IN_BY_ACCOUNT = Limit("sign-in:account", burst=10, refill_seconds=60)
 SIGN_IN_BY_ADDRESS = Limit("sign-in:address", burst=10, refill_seconds=60)

@@ -1,5 +1,6 @@
 """What the page of one's own data shows."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,3 +12,28 @@ class PrivacyView:
     household_name: str
     is_owner: bool
     errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrailRow:
+    """One audit event."""
+
+    at: dt.datetime
+    what: str
+    who: str
+    address: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrailView:
+    """privacy/trail.html: GET /settings/audit with action, before."""
+
+    rows: tuple[TrailRow, ...]
+    actions: tuple[tuple[str, str], ...]
+    """What the filter offers: value and label."""
+    action: str = ""
+    is_owner: bool = True
+    """Sees what everybody did."""
+    next_url: str = ""
+    """Older events; empty at the end."""

@@ -292,9 +292,9 @@ def test_K8_what_comes_back_with_a_backup_is_erased_again(
     bank = open_bank()
     with linked(ada.household_id, bank) as item_id:
         sync.sync_item(ada.household_id, item_id, "button")
-        unknown = uuid.uuid4()
+        unknown, now = uuid.uuid4(), dt.datetime.now(dt.UTC).isoformat()
         lines = [
-            json.dumps({"event": "household_erased", "household_id": str(each)})
+            json.dumps({"event": "household_erased", "household_id": str(each), "timestamp": now})
             for each in (ada.household_id, unknown, ada.household_id)
         ]
         erased_list.write_text("\n".join([*lines, "not JSON", '{"event": "other"}', "[]"]))
@@ -320,5 +320,5 @@ def test_K8_an_erasure_is_noted_outside_before_anything_is_destroyed(
     monkeypatch.setitem(settings.__dict__, "ERASED_HOUSEHOLDS_FILE", str(erased_list))
     with due_now(ada.household_id):
         run_to_the_end(ada.household_id)
-    assert erasing.read_list(erased_list) == [ada.household_id]
+    assert list(erasing.read_list(erased_list)) == [ada.household_id]
     assert erased_list.stat().st_mode & 0o777 == 0o600

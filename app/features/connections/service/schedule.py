@@ -12,7 +12,6 @@ TICK_ITEMS_MAX = 500
 HINT_TIMEOUT = dt.timedelta(seconds=60)
 """After which a hint counts as lost: a flushed broker delays work by no more than this."""
 EXCHANGE_TIMEOUT = dt.timedelta(minutes=10)
-WEBHOOK_RETENTION = dt.timedelta(days=30)
 
 
 def schedule_due_syncs() -> int:
@@ -25,8 +24,7 @@ def schedule_due_syncs() -> int:
 
 
 def clean_up() -> None:
-    """Settle what was left half-done, and forget what is old."""
+    """Settle what was left half-done."""
     now = clock.now()
     with system_transaction() as session:
         system.settle_lost_exchanges(session, now - EXCHANGE_TIMEOUT)
-        system.delete_webhooks(session, now - WEBHOOK_RETENTION)

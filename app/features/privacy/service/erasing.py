@@ -14,7 +14,7 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -124,16 +124,20 @@ def run(household_id: UUID) -> str:
     return "erased"
 
 
-def erase_again(household_ids: Iterable[UUID]) -> list[UUID]:
+def erase_again(erased: Mapping[UUID, dt.datetime]) -> list[UUID]:
     """Erase the households of a list that are there, as after a restore; return which were.
 
-    Their providers ended the connections when they were erased first.
+    Their providers ended the connections when they were erased first. One that was imported since
+    has a newer key, and stays.
     """
     found = []
-    for household_id in household_ids:
+    for household_id, erased_at in erased.items():
         with system_transaction() as session:
             if system.find_name(session, household_id) is None:
                 continue
+            made_at = system.find_key_time(session, household_id)
+        if made_at is not None and made_at > erased_at:
+            continue
         begin(household_id, "restore")
         while run(household_id) == "waits":
             time.sleep(0.1)
@@ -141,22 +145,23 @@ def erase_again(household_ids: Iterable[UUID]) -> list[UUID]:
     return found
 
 
-def read_list(path: Path) -> list[UUID]:
-    """Return the households that a file of ERASED_HOUSEHOLDS_FILE, or a log, says were erased.
+def read_list(path: Path) -> dict[UUID, dt.datetime]:
+    """Return when each household was erased, as ERASED_HOUSEHOLDS_FILE or a log says.
 
     Raises:
         OSError: The file cannot be read.
     """
-    found: dict[UUID, None] = {}
+    found: dict[UUID, dt.datetime] = {}
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
                 said = json.loads(line)
                 if said["event"] == EVENT:
-                    found[UUID(said["household_id"])] = None
+                    at = dt.datetime.fromisoformat(said["timestamp"])
+                    found[UUID(said["household_id"])] = at
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue
-    return list(found)
+    return found
 
 
 def find(household_id: UUID) -> Erasure | None:
