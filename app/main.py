@@ -31,6 +31,7 @@ from app.features.live.shutdown import streams_end_with_the_server
 from app.features.matching import api as matching_api
 from app.features.matching import pages as matching_pages
 from app.features.operations import api as operations_api
+from app.features.operations import operator_pages
 from app.features.operations import pages as operations_pages
 from app.features.privacy import api as privacy_api
 from app.features.privacy import pages as privacy_pages
@@ -58,6 +59,7 @@ ROUTERS = [
     transactions_api.router,
     transactions_pages.router,
     operations_api.router,
+    operator_pages.router,
     users_api.router,
     users_pages.router,
     two_step_pages.router,

@@ -21,6 +21,7 @@ FAMILIES = {
     "journal": "The journal",
     "ledger": "The ledger and its views",
     "privacy": "Privacy",
+    "operations": "Operations",
 }
 # Of the diagram: what a newcomer has to know first.
 MAIN = (

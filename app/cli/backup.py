@@ -1,5 +1,7 @@
 """`fintech backup`: a sealed dump of the database, with a manifest beside it."""
 
+import datetime as dt
+
 import click
 import psycopg
 
@@ -9,6 +11,7 @@ from app.core.backups import BackupError, shelf, taking
 from app.core.backups.places import Place
 from app.core.config import settings
 from app.core.encryption import WRAPPING_KEYS
+from app.features.operations import backups as records
 
 KEPT = 14
 
@@ -55,6 +58,8 @@ def command(*, where: str | None, keep: int, is_daily: bool) -> None:
 def _make(place: Place, keep: int) -> None:
     made = taking.take(settings.DATABASE_URL.get_secret_value(), place, WRAPPING_KEYS, keep)
     shelf.record(backups_folder(), "backup", {"file": made["file"], "at": made["taken_at"]})
+    at = dt.datetime.fromisoformat(made["taken_at"])
+    records.remember(records.BACKUP, made["file"], at, size=made["bytes"])
     rows = sum(count for count, _ in made["tables"].values())
     click.echo(
         f"{place.path(made['file'])}\n{made['bytes']:,} bytes: {rows:,} rows of "

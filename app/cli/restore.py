@@ -18,6 +18,7 @@ from app.core.backups.places import Place
 from app.core.backups.restoring import Restored
 from app.core.config import settings
 from app.core.encryption import WRAPPING_KEYS
+from app.features.operations import backups as records
 
 DIFFERENCES_SHOWN = 20
 _VERIFY = "from app.cli import main; main(['verify', '--without-audit-digests'])"
@@ -81,6 +82,8 @@ def check(place: Place, name: str = "") -> None:
         click.echo(f"RPO {entry['rpo_seconds']} s, RTO {entry['rto_seconds']} s")
     finally:
         shelf.record(backups_folder(), "check", entry)
+        at = dt.datetime.fromisoformat(entry["at"])
+        records.remember(records.CHECK, name, at, is_ok=entry["is_ok"])
     if not verified:
         raise click.ClickException("fintech verify found something in the restored data.")
     _end(done)

@@ -84,3 +84,14 @@ def refusals_as_messages() -> Iterator[None]:
         raise click.ClickException(
             "The database does not answer. Start it with: fintech up"
         ) from None
+
+
+@command.command("operator")
+@click.argument("email")
+@click.option("--grant/--revoke", "is_operator", default=True, help="[default: grant]")
+def set_operator(email: str, *, is_operator: bool) -> None:
+    """Let a user see how the server is: queues, workers, banks, backups; nobody's money."""
+    with refusals_as_messages():
+        operator.set_operator(email, is_operator=is_operator)
+    may = "may now open" if is_operator else "may no longer open"
+    click.echo(f"{email} {may} the page /operations.")

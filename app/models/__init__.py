@@ -18,6 +18,7 @@ from app.models.ledger import (
     TieOut,
     Transaction,
 )
+from app.models.operations import BackupRecord
 from app.models.people import (
     ApiToken,
     AttemptBucket,
@@ -45,6 +46,7 @@ __all__ = [
     "AttemptBucket",
     "AuditEvent",
     "AuditLink",
+    "BackupRecord",
     "BalanceAnchor",
     "Base",
     "Category",

@@ -48,6 +48,8 @@ class User(Base):
     password_hash: Mapped[str]
     preferences: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
     """Theme, locale, time zone."""
+    is_operator: Mapped[bool] = mapped_column(server_default="false")
+    """May see how the server is; nobody else's money."""
     disabled_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
 

@@ -92,6 +92,52 @@ def count_items(session: Session) -> Sequence[Row[str, int]]:
     ).all()
 
 
+def count_by_provider(session: Session) -> Sequence[Row[str, int, float, int, int]]:
+    """Return, by provider, Items, the longest seconds since a sync, how many fail, are set aside.
+
+    The age is of those that are read without their person: not of those that wait for somebody.
+    """
+    age = func.extract("epoch", func.now() - func.coalesce(Item.synced_at, Item.created_at))
+    is_read = and_(Item.parked_at.is_(None), Item.state.in_(("good", "expiring")))
+    return session.execute(
+        select(
+            Item.provider,
+            func.count(),
+            func.coalesce(func.max(age).filter(is_read), 0.0),
+            func.count().filter(Item.failures > 0),
+            func.count().filter(Item.parked_at.is_not(None)),
+        )
+        .where(Item.unlinked_at.is_(None))
+        .group_by(Item.provider)
+        .order_by(Item.provider)
+    ).all()
+
+
+def count_errors(
+    session: Session, span: dt.timedelta
+) -> Sequence[Row[str | None, int, dt.datetime]]:
+    """Return the codes of syncs that failed in the last while: how many, and when the last."""
+    count = func.count()
+    return session.execute(
+        select(SyncRun.error_code, count, func.max(SyncRun.started_at))
+        .where(SyncRun.started_at > func.now() - span, SyncRun.error_code.is_not(None))
+        .group_by(SyncRun.error_code)
+        .order_by(count.desc())
+        .limit(20)
+    ).all()
+
+
+def bring_all_back(session: Session) -> int:
+    """Let all Items that were set aside be synced again, once each; return how many."""
+    found = session.scalars(
+        update(Item)
+        .where(Item.parked_at.is_not(None), Item.unlinked_at.is_(None))
+        .values(parked_at=None, lost_runs=1, next_sync_at=func.now())
+        .returning(Item.id)
+    )
+    return len(found.all())
+
+
 def count_proofs(session: Session) -> Sequence[Row[str, int]]:
     """Return how many accounts there are, by how far they tie out."""
     proof = case((TieOut.accepted_by.is_not(None), "accepted"), else_=TieOut.state)

@@ -1,5 +1,7 @@
 """What the operator of the server may do to people's accounts, from the command line."""
 
+from uuid import UUID
+
 from app.core import database, security
 from app.core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
@@ -92,6 +94,30 @@ def set_password(email: str, password: str) -> Reset:
     with database.system_transaction() as session:
         action = "user.password_set_by_operator"
         return passwords.set_anew(session, user.id, password_hash, action)
+
+
+def set_operator(email: str, *, is_operator: bool) -> None:
+    """Let a person see how the server is, or no longer.
+
+    Raises:
+        NotFoundError: The address has no account.
+    """
+    with database.system_transaction() as session:
+        user = repository.find_user_by_email(session, service.email_key(email))
+        if user is None:
+            raise NotFoundError("There is no account with this e-mail address.")
+        repository.update_user(session, user.id, {"is_operator": is_operator})
+        household_id = repository.find_first_household(session, user.id)
+        assert household_id is not None  # nobody is without a household
+        action = "user.operator_granted" if is_operator else "user.operator_revoked"
+        audit.record(session, household_id, action, object_id=user.id)
+
+
+def is_operator(user_id: UUID) -> bool:
+    """Tell whether a person may see how the server is."""
+    with database.system_transaction() as session:
+        user = repository.find_user(session, user_id)
+        return user is not None and user.is_operator
 
 
 def turn_second_factor_off(email: str) -> None:

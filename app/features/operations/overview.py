@@ -1,0 +1,202 @@
+"""How the server is, for its operator: counts and ages, never anybody's data."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from app.core.celery import celery
+from app.core.config import settings
+from app.core.database import system_transaction
+from app.features.connections import system
+from app.features.operations import backups
+from app.features.operations.backups import Remembered
+
+SPAN = dt.timedelta(days=1)
+BROKER_SECONDS_MAX = 1.0
+log = structlog.get_logger(__name__)
+# The first word says what kind of statement it is; the rest may name somebody's data.
+_SLOW = text("""
+    SELECT upper(split_part(ltrim(query), ' ', 1)),
+        extract(epoch FROM clock_timestamp() - query_start)::float,
+        coalesce(wait_event_type, '')
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+        AND query_start < clock_timestamp() - interval '1 second'
+    ORDER BY query_start LIMIT 20
+""")
+_SIZES = text("""
+    SELECT relname, pg_total_relation_size(oid) FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+    ORDER BY 2 DESC, 1 LIMIT 8
+""")
+_SIZE = text("SELECT pg_database_size(current_database())")
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of the broker: how many messages wait in it; None if it does not say."""
+
+    name: str
+    messages: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the operator's page shows."""
+
+    waiting: int
+    """Connections whose turn it is, and that nobody works on."""
+    waiting_seconds: float
+    running: int
+    queues: tuple[Queue, ...]
+    workers: tuple[str, ...]
+    """Names of those that answer within a second."""
+    providers: Sequence[Row[str, int, float, int, int]]
+    """Name, connections, longest seconds since a sync, failing, set aside."""
+    errors: Sequence[Row[str | None, int, dt.datetime]]
+    """Of syncs of a day: code, how many, the last."""
+    slow: Sequence[tuple[str, float, str]]
+    """Statements that run for over a second: kind, seconds, what they wait for."""
+    database_bytes: int
+    tables: Sequence[tuple[str, int]]
+    backup: Remembered | None
+    check: Remembered | None
+
+    @property
+    def parked(self) -> int:
+        """How many connections are set aside."""
+        return sum(row[4] for row in self.providers)
+
+    @property
+    def work(self) -> list[tuple[str, str]]:
+        """Queues and workers in words."""
+        oldest = f", the first for {_span(self.waiting_seconds)}" if self.waiting else ""
+        rows = [
+            ("Connections waiting for a worker", f"{self.waiting}{oldest}"),
+            ("Connections being synced", str(self.running)),
+            ("Workers that answer", ", ".join(self.workers) or "none"),
+        ]
+        for queue in self.queues:
+            waiting = "the broker does not answer" if queue.messages is None else queue.messages
+            rows.append((f"Messages in the queue {queue.name}", str(waiting)))
+        return rows
+
+    @property
+    def banks(self) -> list[tuple[str, str, str, str, str]]:
+        """Providers in words."""
+        return [
+            (name, str(count), _span(float(age)), str(failing), str(parked))
+            for name, count, age, failing, parked in self.providers
+        ]
+
+    @property
+    def failures(self) -> list[tuple[str, str, str]]:
+        """Errors of a day in words."""
+        return [
+            (code or "", str(count), f"{at:%Y-%m-%d %H:%M} UTC") for code, count, at in self.errors
+        ]
+
+    @property
+    def kept(self) -> list[tuple[str, str, str]]:
+        """Backups in words."""
+        rows = []
+        if self.backup:
+            rows.append(("Last backup", _ago(self.backup), self.backup.file))
+        if self.check:
+            how = "came back whole" if self.check.is_ok else "did NOT come back whole"
+            rows.append((f"Last restore test: it {how}", _ago(self.check), self.check.file))
+        elif self.backup:
+            rows.append(("No backup was restored to see", "run: fintech restore --check", ""))
+        return rows
+
+    @property
+    def sizes(self) -> list[tuple[str, str]]:
+        """Database and largest tables in words."""
+        rows = [("All of it", self.database_bytes), *((name, size) for name, size in self.tables)]
+        return [(name, f"{size / 1e6:,.1f} MB") for name, size in rows]
+
+    @property
+    def statements(self) -> list[tuple[str, str, str]]:
+        """Slow statements in words."""
+        return [(kind, f"{seconds:.1f}", waits or "nothing") for kind, seconds, waits in self.slow]
+
+
+def look() -> Overview:
+    """Look at the server; takes a second for the workers to answer."""
+    kept = backups.last()
+    with system_transaction() as session:
+        waiting, waiting_seconds, running = system.measure_queue(session)
+        providers = system.count_by_provider(session)
+        errors = system.count_errors(session, SPAN)
+        slow, size, tables = _database(session)
+    return Overview(
+        waiting=waiting,
+        waiting_seconds=float(waiting_seconds),
+        running=running,
+        queues=_queues(),
+        workers=_workers(),
+        providers=providers,
+        errors=errors,
+        slow=slow,
+        database_bytes=size,
+        tables=tables,
+        backup=kept.get(backups.BACKUP),
+        check=kept.get(backups.CHECK),
+    )
+
+
+def try_again() -> int:
+    """Let connections that were set aside be synced once more; return how many."""
+    with system_transaction() as session:
+        count = system.bring_all_back(session)
+    log.info("set_aside_brought_back", count=count)
+    return count
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def _ago(remembered: Remembered) -> str:
+    return f"{_span(remembered.age_seconds)} ago, {remembered.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _database(
+    session: Session,
+) -> tuple[list[tuple[str, float, str]], int, list[tuple[str, int]]]:
+    slow = [(str(row[0]), float(row[1]), str(row[2])) for row in session.execute(_SLOW)]
+    size = int(session.scalar(_SIZE) or 0)
+    return slow, size, [(str(row[0]), int(row[1])) for row in session.execute(_SIZES)]
+
+
+def _queues() -> tuple[Queue, ...]:
+    names = sorted(queue.name for queue in celery.conf.task_queues)
+    try:
+        client: Any = redis.Redis.from_url(
+            settings.REDIS_URL.get_secret_value(),
+            socket_connect_timeout=BROKER_SECONDS_MAX,
+            socket_timeout=BROKER_SECONDS_MAX,
+        )
+        with client:
+            return tuple(Queue(name, int(client.llen(name))) for name in names)
+    except (redis.RedisError, OSError) as error:
+        log.warning("queues_not_measured", error=type(error).__name__)
+        return tuple(Queue(name, None) for name in names)
+
+
+def _workers() -> tuple[str, ...]:
+    try:
+        answers = celery.control.ping(timeout=BROKER_SECONDS_MAX)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        log.warning("workers_not_asked", error=type(error).__name__)
+        return ()
+    return tuple(sorted(name for answer in answers for name in answer))

@@ -1,0 +1,83 @@
+"""/operations: for operators alone, counts alone; and what the database remembers of backups."""
+
+import datetime as dt
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import user
+from app.core import metrics
+from app.core.database import system_transaction
+from app.features.operations import backups
+from app.models import Item
+from tests.features.connections.bank import linked, open_bank
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+def run(*arguments):
+    done = CliRunner().invoke(user.command, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def operator(ada):
+    run("operator", ada.person.email)
+    return ada
+
+
+def test_strangers_users_and_programs_find_no_such_page(client, ada):
+    answers = [client.get("/operations"), ada.get("/operations")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert "Workers that answer" not in answers[1].text
+    assert ada.post("/operations/try-again").status_code == 404
+
+
+def test_an_operator_sees_it_until_it_is_revoked(operator):
+    page = operator.get("/operations")
+    assert page.status_code == 200
+    for words in ("Messages in the queue sync", "Workers that answer", "All of it", "Backups"):
+        assert words in page.text
+    assert "may no longer" in run("operator", operator.person.email, "--revoke")
+    assert operator.get("/operations").status_code == 404
+
+
+def test_it_shows_counts_and_nobodys_data(operator, cleo):
+    bank = open_bank(rows=3)
+    with linked(cleo.household_id, bank):
+        page = operator.get("/operations").text
+    assert "plaid" in page
+    with system_transaction() as session:
+        names = [item.institution_name for item in session.query(Item).all()]
+    for secret in (cleo.person.email, str(cleo.household_id), *names):
+        assert not secret or secret not in page
+
+
+def test_what_was_set_aside_is_tried_again(operator, cleo):
+    bank = open_bank(rows=1)
+    with linked(cleo.household_id, bank) as item_id:
+        with system_transaction() as session:
+            session.query(Item).filter(Item.id == item_id).update({"parked_at": NOW})
+        assert "Needs a hand" in operator.get("/operations").text
+        assert operator.post("/operations/try-again").status_code in (200, 303)
+        with system_transaction() as session:
+            item = session.query(Item).filter(Item.id == item_id).one()
+            assert item.parked_at is None
+            assert item.next_sync_at is not None
+
+
+def test_the_age_of_the_last_backup_is_measured_and_shown(operator):
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=5)
+    assert backups.remember(backups.BACKUP, "fintech-x.backup", at, size=1234)
+    assert backups.remember(backups.CHECK, "fintech-x.backup", at, is_ok=False)
+    told = dict(
+        line.split(" ")
+        for line in metrics.render().decode().splitlines()
+        if line.startswith("fta_backup")
+    )
+    assert 5 * 3600 <= float(told["fta_backup_age_seconds"]) < 5 * 3600 + 600
+    assert float(told["fta_backup_check_ok"]) == 0.0
+    page = operator.get("/operations").text
+    assert "fintech-x.backup" in page
+    assert "did NOT come back whole" in page
