@@ -22,7 +22,7 @@ from scripts.containers.site import ROOT, Site
 
 PACKAGES = (
     "podman", "buildah", "runc", "debootstrap", "catatonit", "openssl", "netavark",
-    "aardvark-dns",
+    "aardvark-dns", "iptables",
 )  # fmt: skip
 STORE = Path("/var/tmp/fintech-check-containers")
 
