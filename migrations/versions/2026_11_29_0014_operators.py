@@ -7,8 +7,8 @@ table, which nobody reads yet. It belongs to no household: a tenant gets no poli
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
