@@ -42,7 +42,7 @@ def test_the_data_map_names_what_is_sealed(name: str) -> None:
     assert set(re.findall(r"`(\w+)`", said()[name][2])) == sealed
 
 
-def test_p5_the_data_map_says_what_is_exported(ada: SignedInBrowser) -> None:
+def test_P5_the_data_map_says_what_is_exported(ada: SignedInBrowser) -> None:
     with household_transaction(ada.household_id) as session:
         exported = {table.name for table in tables.exported(session)}
 
@@ -50,13 +50,13 @@ def test_p5_the_data_map_says_what_is_exported(ada: SignedInBrowser) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_p6_the_data_map_says_with_what_a_table_is_erased(name: str) -> None:
+def test_P6_the_data_map_says_with_what_a_table_is_erased(name: str) -> None:
     owned = name == "households" or "household_id" in Base.metadata.tables[name].c
 
     assert (said()[name][4] == "with the household") == owned
 
 
-def test_p7_the_data_map_names_the_term_of_each_class() -> None:
+def test_P7_the_data_map_names_the_term_of_each_class() -> None:
     for term in retention.TERMS:
         table = {"sessions": "user_sessions"}.get(term.name, term.name)
         assert f"`{term.setting}`" in said()[table][1]

@@ -65,7 +65,7 @@ def rows_of(file: ZipFile, table: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in file.read(f"tables/{table}.jsonl").splitlines()]
 
 
-def test_p5_every_owned_table_is_in_it_or_left_out_for_a_reason(household_id: UUID) -> None:
+def test_P5_every_owned_table_is_in_it_or_left_out_for_a_reason(household_id: UUID) -> None:
     inside = {name for name in archive(household_id).namelist() if name.startswith("tables/")}
 
     owned = {table.name for table in Base.metadata.sorted_tables if "household_id" in table.c}
@@ -75,7 +75,7 @@ def test_p5_every_owned_table_is_in_it_or_left_out_for_a_reason(household_id: UU
     assert missing <= set(tables.LEFT_OUT) | closed
 
 
-def test_p5_it_holds_all_rows_and_its_manifest_says_how_many(household_id: UUID) -> None:
+def test_P5_it_holds_all_rows_and_its_manifest_says_how_many(household_id: UUID) -> None:
     file = archive(household_id)
     manifest = json.loads(file.read("manifest.json"))
 
@@ -90,7 +90,7 @@ def test_p5_it_holds_all_rows_and_its_manifest_says_how_many(household_id: UUID)
     assert isinstance(row["amount"], str)
 
 
-def test_p5_what_banks_and_files_said_is_in_it_as_it_came(household_id: UUID) -> None:
+def test_P5_what_banks_and_files_said_is_in_it_as_it_came(household_id: UUID) -> None:
     file = archive(household_id)
 
     for page in rows_of(file, "journal_pages"):
@@ -103,7 +103,7 @@ def test_p5_what_banks_and_files_said_is_in_it_as_it_came(household_id: UUID) ->
     assert file.read("transactions.csv").startswith(b"\xef\xbb\xbfdate,amount")
 
 
-def test_p5_no_secret_is_in_it(ada: SignedInBrowser, household_id: UUID) -> None:
+def test_P5_no_secret_is_in_it(ada: SignedInBrowser, household_id: UUID) -> None:
     file = archive(household_id)
     text = b"".join(file.read(name) for name in file.namelist())
 
@@ -117,7 +117,7 @@ def test_p5_no_secret_is_in_it(ada: SignedInBrowser, household_id: UUID) -> None
                 assert place in tables.HASHES or place == tables.PAYLOAD, place
 
 
-def test_p5_it_is_made_of_itself_elsewhere_and_is_the_same(
+def test_P5_it_is_made_of_itself_elsewhere_and_is_the_same(
     ada: SignedInBrowser, household_id: UUID, tmp_path: Path
 ) -> None:
     path = tmp_path / "household.zip"
@@ -142,7 +142,7 @@ def test_p5_it_is_made_of_itself_elsewhere_and_is_the_same(
     assert findings(household_id) == sound
 
 
-def test_p5_an_imported_household_is_not_erased_by_the_list_of_before(
+def test_P5_an_imported_household_is_not_erased_by_the_list_of_before(
     ada: SignedInBrowser, household_id: UUID, tmp_path: Path
 ) -> None:
     path = tmp_path / "household.zip"
@@ -155,7 +155,7 @@ def test_p5_an_imported_household_is_not_erased_by_the_list_of_before(
     assert query(household_id, "SELECT count(*) FROM accounts")[0][0] > 0
 
 
-def test_p5_a_connection_that_was_imported_never_syncs(household_id: UUID, tmp_path: Path) -> None:
+def test_P5_a_connection_that_was_imported_never_syncs(household_id: UUID, tmp_path: Path) -> None:
     path = tmp_path / "household.zip"
     path.write_bytes(b"".join(exporting.export(household_id)))
     erase(household_id)
@@ -169,7 +169,7 @@ def test_p5_a_connection_that_was_imported_never_syncs(household_id: UUID, tmp_p
         assert sync.sync_item(household_id, item_id, "button").state == "busy"
 
 
-def test_p5_a_household_that_is_there_is_left_alone(household_id: UUID, tmp_path: Path) -> None:
+def test_P5_a_household_that_is_there_is_left_alone(household_id: UUID, tmp_path: Path) -> None:
     path = tmp_path / "household.zip"
     path.write_bytes(b"".join(exporting.export(household_id)))
     before = digests(household_id)
@@ -192,7 +192,7 @@ def _with(path: Path, name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("is_disguised", [False, True])
-def test_p5_a_file_that_was_changed_is_refused_and_leaves_nothing(
+def test_P5_a_file_that_was_changed_is_refused_and_leaves_nothing(
     household_id: UUID, tmp_path: Path, is_disguised: bool
 ) -> None:
     path = tmp_path / "household.zip"
@@ -219,7 +219,7 @@ def test_p5_a_file_that_was_changed_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and so on", b"not a zip"])
-def test_p5_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_P5_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "household.zip"
     path.write_bytes(content)
 
@@ -231,7 +231,7 @@ def test_p5_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> Non
     assert "not a whole export of a household" in done.output
 
 
-def test_p5_page_and_program_get_the_same(
+def test_P5_page_and_program_get_the_same(
     app: FastAPI, ada: SignedInBrowser, household_id: UUID
 ) -> None:
     page = ada.post("/settings/privacy/export")

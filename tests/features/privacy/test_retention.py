@@ -27,7 +27,7 @@ def past(days: int) -> dt.timedelta:
     return dt.timedelta(days=days, minutes=1)
 
 
-def test_p7_syncs_that_brought_nothing_go_and_those_of_the_history_stay(
+def test_P7_syncs_that_brought_nothing_go_and_those_of_the_history_stay(
     ada: SignedInBrowser, clock: Clock
 ) -> None:
     ledgers.fill(ada)
@@ -55,7 +55,7 @@ def test_p7_syncs_that_brought_nothing_go_and_those_of_the_history_stay(
     assert proof.replay(ada.household_id).is_same
 
 
-def test_p7_ended_sessions_old_webhooks_and_link_flows_go(
+def test_P7_ended_sessions_old_webhooks_and_link_flows_go(
     ada: SignedInBrowser, ben: SignedInBrowser, clock: Clock
 ) -> None:
     link_id = ledger.link_session(ada.household_id, ada.user_id)
@@ -87,7 +87,7 @@ def test_p7_ended_sessions_old_webhooks_and_link_flows_go(
     assert left() == (0, 0, 0)
 
 
-def test_p7_it_deletes_in_batches_and_leaves_the_rest_to_the_next_run(
+def test_P7_it_deletes_in_batches_and_leaves_the_rest_to_the_next_run(
     ada: SignedInBrowser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(5):
@@ -107,7 +107,7 @@ def test_p7_it_deletes_in_batches_and_leaves_the_rest_to_the_next_run(
     assert retention.run()["link_sessions"] == 0
 
 
-def test_p7_the_ledger_the_journal_and_the_trail_have_no_term(
+def test_P7_the_ledger_the_journal_and_the_trail_have_no_term(
     ada: SignedInBrowser, clock: Clock
 ) -> None:
     ledgers.fill(ada)

@@ -22,7 +22,7 @@ def shown(page: str) -> list[str]:
     return [unescape(each) for each in re.findall(r'<p class="strong">([^<]+)</p>', page)]
 
 
-def test_p3_an_owner_sees_what_everybody_did_and_the_others_what_they_did(
+def test_P3_an_owner_sees_what_everybody_did_and_the_others_what_they_did(
     ada: SignedInBrowser, ben: SignedInBrowser, cleo: SignedInBrowser
 ) -> None:
     record(ada, "test.by_ada")
@@ -38,7 +38,7 @@ def test_p3_an_owner_sees_what_everybody_did_and_the_others_what_they_did(
     assert "Ben · 203.0.113.7" in of_ada
 
 
-def test_p3_a_program_reads_the_same(app: FastAPI, ada: SignedInBrowser) -> None:
+def test_P3_a_program_reads_the_same(app: FastAPI, ada: SignedInBrowser) -> None:
     record(ada, "test.changed", state={"before": "good", "after": "gone"})
 
     answer = Browser(app).get("/api/v1/audit/?action=test.changed", headers=ada.bearer()).json()
@@ -50,7 +50,7 @@ def test_p3_a_program_reads_the_same(app: FastAPI, ada: SignedInBrowser) -> None
     assert "state: good → gone" in ada.get("/settings/audit?action=test.changed").text
 
 
-def test_p3_the_trail_is_paged_and_each_event_is_on_one_page(ada: SignedInBrowser) -> None:
+def test_P3_the_trail_is_paged_and_each_event_is_on_one_page(ada: SignedInBrowser) -> None:
     for number in range(7):
         record(ada, f"test.number_{number}")
 
@@ -67,7 +67,7 @@ def test_p3_the_trail_is_paged_and_each_event_is_on_one_page(ada: SignedInBrowse
     assert len(seen) == len(set(seen)) + seen.count("user.signed_in") - ("user.signed_in" in seen)
 
 
-def test_p3_the_page_leads_on_to_older_events_of_the_same_kind(ada: SignedInBrowser) -> None:
+def test_P3_the_page_leads_on_to_older_events_of_the_same_kind(ada: SignedInBrowser) -> None:
     for number in range(51):
         record(ada, "test.often", number=number)
 
@@ -79,7 +79,7 @@ def test_p3_the_page_leads_on_to_older_events_of_the_same_kind(ada: SignedInBrow
     assert "Older events" not in ada.get(older).text
 
 
-def test_p3_what_somebody_wrote_is_text(ada: SignedInBrowser) -> None:
+def test_P3_what_somebody_wrote_is_text(ada: SignedInBrowser) -> None:
     record(ada, "test.injected", note="<script>alert(1)</script>")
 
     page = ada.get("/settings/audit").text
@@ -88,7 +88,7 @@ def test_p3_what_somebody_wrote_is_text(ada: SignedInBrowser) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_p3_a_viewer_who_takes_the_household_out_stands_in_the_trail(
+def test_P3_a_viewer_who_takes_the_household_out_stands_in_the_trail(
     app: FastAPI, ada: SignedInBrowser
 ) -> None:
     vera = sign_in(app, people.member(ada.person, "Vera", role="viewer"))
