@@ -29,8 +29,9 @@ CONNECT = {
     ("DELETE", "/api/v1/connections/{item_id}"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),
+    ("POST", "/api/v1/simplefin/claim-token"),
 }
-EDIT = re.compile(r"/api/v1/(transactions|imports|matches|history|connections|plaid)(/|$)")
+EDIT = re.compile(r"/api/v1/(accounts|transactions|imports|matches|history|connections|plaid)(/|$)")
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -79,6 +79,22 @@ def test_A8_each_wants_a_recent_sign_in(app: FastAPI, ada: SignedInBrowser, cloc
             assert answer.headers["location"].startswith("/confirm?next="), route
 
 
+def test_A8_what_asks_for_the_password_itself_does_nothing_without_it(
+    ada: SignedInBrowser, phone: Phone, clock: Clock
+) -> None:
+    """Factors and passwords need no recent sign-in, since their own forms prove as much."""
+    clock.shift(LATER)
+    before = actions(ada.person)
+    wrong = {"current_password": "wrong-lantern-007", "password": "wrong-lantern-007"}
+    new = {"new_password": "copper-meadow-whistle-9", "code": phone.next_code(clock)}
+
+    for path in ("/settings/two-step", "/settings/two-step/off", "/settings/password"):
+        assert ada.post(path, data={**wrong, **new}).status_code == 422, path
+    body = {"current_password": wrong["current_password"], "new_password": new["new_password"]}
+    assert ada.post("/api/v1/auth/password", json=body).status_code == 422
+    assert actions(ada.person) == before
+
+
 def test_A8_a_viewer_is_refused_before_anybody_asks_for_the_password(
     app: FastAPI, ada: SignedInBrowser, clock: Clock
 ) -> None:
