@@ -99,7 +99,7 @@ def create_app() -> FastAPI:
     configure_logging()
     database.limit_to_requests()
     reporting.configure("web")
-    tracing.configure("web", database.engine)
+    tracing.configure("web")
     providers.configure()
     problems = Problems(_render_page, find_current_user)
     app = FastAPI(

@@ -62,8 +62,6 @@ app.conf.beat_schedule = {
 @celeryd_init.connect
 def _load_tasks(**_: object) -> None:
     """Load what the tasks need in the worker alone: beat only sends their names."""
-    from app.core.database import engine  # noqa: PLC0415
-
     # Importing registers them.
     from app.features.audit import tasks as audit  # noqa: F401, PLC0415
     from app.features.connections import providers, tasks  # noqa: F401, PLC0415
@@ -73,7 +71,7 @@ def _load_tasks(**_: object) -> None:
 
     providers.configure()
     reporting.configure("worker")
-    tracing.configure("worker", engine)
+    tracing.configure("worker")
 
 
 @beat_init.connect

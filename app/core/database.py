@@ -9,15 +9,18 @@ transaction. All that a transaction needs is therefore set for it alone, and sta
 names that a later one would look for.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+from sqlalchemy.pool import QueuePool
 
+from app.core import metrics
 from app.core.config import settings
 
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
@@ -96,6 +99,27 @@ engine = make_engine(
     settings.pooler_url or settings.sqlalchemy_url, through_pooler=bool(settings.pooler_url)
 )
 _sessions = sessionmaker(engine, expire_on_commit=False)
+_VERBS = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"))
+metrics.database_connections.labels("in_use").set_function(lambda: _pool().checkedout())
+metrics.database_connections.labels("idle").set_function(lambda: _pool().checkedin())
+metrics.database_connections.labels("max").set(settings.DATABASE_POOL_SIZE)
+
+
+def _pool() -> QueuePool:
+    # A new one after each `dispose`.
+    return cast(QueuePool, engine.pool)
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _start_clock(connection: Connection, *_: object) -> None:
+    connection.info["asked_at"] = time.perf_counter()
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def _stop_clock(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    verb = statement.lstrip()[:6].rstrip().upper()
+    seconds = time.perf_counter() - connection.info["asked_at"]
+    metrics.statement_seconds.labels(verb if verb in _VERBS else "other").observe(seconds)
 
 
 @event.listens_for(Session, "after_begin")

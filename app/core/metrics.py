@@ -32,6 +32,19 @@ sign_ins = Counter(
     ["outcome"],
     registry=registry,
 )
+statement_seconds = Histogram(
+    "fta_database_statement_duration_seconds",
+    "Time that the database took for a statement, by its verb.",
+    ["verb"],
+    buckets=_SECONDS,
+    registry=registry,
+)
+database_connections = Gauge(
+    "fta_database_connections",
+    "Connections to the database, by state: in_use, idle, and max, what there can be.",
+    ["state"],
+    registry=registry,
+)
 log_lines_lost = Counter(
     "fta_log_lines_lost",
     "Log lines that could not be written, such as on a full disk.",

@@ -9,7 +9,7 @@ Without a collector nothing is loaded, and a span costs one comparison.
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, propagate, trace
@@ -19,7 +19,7 @@ from app.core.config import settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
     from sqlalchemy.engine import ExceptionContext
 
 SERVICE = "fintech"
@@ -29,12 +29,11 @@ _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|COPY|TABLE)\s+(?:ONLY\s+)?\"?([a-z_]
 _VERBS = frozenset("SELECT INSERT UPDATE DELETE WITH COPY CREATE TRUNCATE LOCK SET".split())
 
 
-def configure(process: str, engine: "Engine | None" = None) -> None:
+def configure(process: str) -> None:
     """Send traces from now on, if a collector is set.
 
     Args:
         process: What kind of process this is: `web`, `worker`, `scheduler`.
-        engine: Its statements become spans; None: what the process asks is not looked at.
     """
     global _provider, _tracer
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT or _provider is not None:
@@ -65,8 +64,7 @@ def configure(process: str, engine: "Engine | None" = None) -> None:
     # Its own thread sends; a queue of 2,048 spans at most, and what is more is left out.
     _provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = _provider.get_tracer(SERVICE)
-    if engine is not None:
-        _watch(engine)
+    _watch_statements()
 
 
 def parse_headers(text: str) -> dict[str, str]:
@@ -158,10 +156,12 @@ def flush() -> None:
         _provider.force_flush(2_000)
 
 
-def _watch(engine: "Engine") -> None:
-    from sqlalchemy import event  # noqa: PLC0415
+@cache
+def _watch_statements() -> None:
+    """Make spans of all statements from now on, of whichever engine."""
+    from sqlalchemy import Engine, event  # noqa: PLC0415  # the scheduler has no use for it
 
-    @event.listens_for(engine, "before_cursor_execute")
+    @event.listens_for(Engine, "before_cursor_execute")
     def _begin(connection: "Connection", _cursor: object, statement: str, *_: object) -> None:
         if _tracer is None or not trace.get_current_span().is_recording():
             return
@@ -176,12 +176,12 @@ def _watch(engine: "Engine") -> None:
             },
         )
 
-    @event.listens_for(engine, "after_cursor_execute")
+    @event.listens_for(Engine, "after_cursor_execute")
     def _end(connection: "Connection", *_: object) -> None:
         if running := connection.info.pop("span", None):
             running.end()
 
-    @event.listens_for(engine, "handle_error")
+    @event.listens_for(Engine, "handle_error")
     def _fail(failure: "ExceptionContext") -> None:
         if failure.connection and (running := failure.connection.info.pop("span", None)):
             fail(running, failure.original_exception)

@@ -69,7 +69,6 @@ class Collector:
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     from app.core import tracing
     from app.core.config import settings
-    from app.core.database import engine
 
     collector = Collector()
     thread = threading.Thread(target=collector.server.serve_forever)
@@ -82,7 +81,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     monkeypatch.setattr(tracing, "settings", settings.model_copy(update=changed))
     monkeypatch.setattr(tracing, "_provider", None)
     monkeypatch.setattr(tracing, "_tracer", None)
-    tracing.configure("web", engine)
+    tracing.configure("web")
     yield collector
     assert tracing._provider is not None
     tracing._provider.shutdown()
