@@ -52,6 +52,7 @@ PROVEN = {
     ("POST", "/api/v1/plaid/link-token"),
     ("POST", "/api/v1/simplefin/claim-token"),
     ("POST", "/api/v1/transactions/export"),
+    ("GET", "/connections/simplefin"),
     ("POST", "/connections/link"),
     ("POST", "/connections/simplefin"),
     ("POST", "/connections/{item_id}/unlink"),

@@ -88,6 +88,7 @@ def card(
                 url=f"/accounts/{account.account_id}",
                 tied_through=account.tied_through,
                 gap=Money(account.gap, account.currency) if account.gap is not None else None,
+                is_accepted=account.is_accepted,
             )
             for account in connection.accounts
         ),

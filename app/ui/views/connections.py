@@ -17,6 +17,8 @@ class LinkedAccount:
     """The last day whose stated balance the transactions come to."""
     gap: Money | None = None
     """Stated balance less the transactions; None where it cannot be told, zero when tied out."""
+    is_accepted: bool = False
+    """Whether a person accepted the gap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,8 +195,10 @@ def test_what_does_not_hold_is_named(household_id, statement, wanted):
             "Every owned table has its wall, and no other door",
         ),
         (
-            "ALTER ROLE fintech_tenant BYPASSRLS",
-            "ALTER ROLE fintech_tenant NOBYPASSRLS",
+            # Roles belong to all databases of the server: this one's wall lets all through anyway,
+            # which tests beside this one do not notice.
+            "ALTER ROLE fintech_system BYPASSRLS",
+            "ALTER ROLE fintech_system NOBYPASSRLS",
             "The roles of the program cannot step over the wall",
         ),
         (

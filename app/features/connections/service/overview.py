@@ -36,6 +36,8 @@ class ConnectedAccount:
     """The last day whose stated balance the transactions come to."""
     gap: Decimal | None
     """The balance stated last less what the transactions come to; None where it is not told."""
+    is_accepted: bool
+    """Whether a person accepted the gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ def _account(row: SourceAccount, tied: TieOut | None) -> ConnectedAccount:
         missing_since=row.missing_since,
         tied_through=tied.tied_through if tied else None,
         gap=tied.gap if tied else None,
+        is_accepted=tied is not None and tied.accepted_by is not None,
     )
 
 
