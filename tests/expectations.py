@@ -36,7 +36,9 @@ ONES_OWN = {
 """Unsafe routes for everybody who is signed in: they change the person, not the household."""
 
 READS_BY_POST = {
+    ("POST", "/api/v1/household/export"): "takes a copy; POST since it is written down",
     ("POST", "/api/v1/transactions/export"): "takes a copy; POST since it is written down",
+    ("POST", "/settings/privacy/export"): "takes a copy; POST since it is written down",
     ("POST", "/transactions/export"): "takes a copy; POST since it is written down",
 }
 """Unsafe routes for everybody who belongs to the household: they change nothing but the trail."""
@@ -66,7 +68,13 @@ OWNERS_ONLY = {
 }
 """Routes that a member is refused."""
 
-NAMED = (ONES_OWN, READS_BY_POST, PLANS_A_CHANGE, OWNERS_ONLY)
+OPERATORS_ONLY = {
+    ("GET", "/operations"): "how the server is; nobody else learns that it is there",
+    ("POST", "/operations/try-again"): "how the server is",
+}
+"""Routes that answer 404 to everybody but who runs the server, whatever their role."""
+
+NAMED = (OPERATORS_ONLY, ONES_OWN, READS_BY_POST, PLANS_A_CHANGE, OWNERS_ONLY)
 
 
 def may(role: str, route: Route) -> bool:
@@ -110,6 +118,7 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
             "files": {"file": ("a.csv", b"Date,Description,Amount\n2026-03-02,A,-1\n")},
         }
     ],
+    ("GET", "/api/v1/audit/"): [{"params": {"cursor": "{transaction_id}"}}],
     ("GET", "/api/v1/notices"): [{"params": {"cursor": "{transaction_id}"}}],
     ("POST", "/api/v1/notices/read"): [{"json": {"up_to": "{transaction_id}"}}],
     ("POST", "/notices/read"): [{"data": {"up_to": "{transaction_id}"}}],

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.models import Category
 from tests import database
 from tests.cast import Browser, SignedInBrowser, sign_in
-from tests.expectations import BODIES, IDS_ELSEWHERE, NAMED, ONES_OWN, may
+from tests.expectations import BODIES, IDS_ELSEWHERE, NAMED, ONES_OWN, OPERATORS_ONLY, may
 from tests.factories import ledger, people
 from tests.routes import FOR_STRANGERS, NOBODY, SAFE_METHODS, Route, every_route
 
@@ -68,6 +68,7 @@ def routes_of(app: FastAPI, *, with_ids: bool | None = None) -> list[Route]:
         route
         for route in every_route(app)
         if route.path not in STREAMS and route.method != "HEAD"
+        if route.key not in OPERATORS_ONLY
         if with_ids is None or bool(route.parameters) == with_ids
     ]
     assert len(found) > 20
@@ -116,6 +117,16 @@ def test_T1_nobody_gets_anything_without_signing_in(
             assert answer.status_code == (401 if route.is_api else 303), route
             assert SECRET not in answer.text
             unchanged(route)
+
+
+def test_T1_T9_what_is_the_operators_is_not_there_for_an_owner(
+    app: FastAPI, ada: SignedInBrowser, client: Browser
+) -> None:
+    client.greet()
+    for route in every_route(app):
+        if route.key in OPERATORS_ONLY:
+            assert ask(ada, route).status_code == 404, route
+            assert ask(client, route).status_code in (303, 404), route
 
 
 def test_T1_a_stranger_gets_404_and_changes_nothing(
