@@ -32,6 +32,7 @@ CROSS_HOUSEHOLD = (
     "app/features/operations/",
     "app/features/privacy/service/",
     "app/features/proof/",
+    "app/features/vault/rotation.py",
     "app/cli/user.py",
 )
 # What may read where a replica answers: reports and exports, which never decide about a write.

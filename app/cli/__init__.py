@@ -29,6 +29,7 @@ _COMMANDS = {
         "app.cli.erase",
         "Erase a household for good, its key and its backups' contents too.",
     ),
+    "keys": ("app.cli.keys", "Tell which of ENCRYPTION_KEYS is in use, and rotate them."),
     "user": ("app.cli.user", "Create users and set passwords."),
     "household": ("app.cli.household", "List people's households, and change roles there."),
 }

@@ -17,6 +17,7 @@ from app.core.config import parse_keys, settings
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
+DERIVED_KEY_ID = "derived"
 
 
 class SealError(Exception):
@@ -30,8 +31,13 @@ def derive_key(label: str) -> bytes:
 
 
 def _wrapping_keys() -> dict[str, bytes]:
+    """Return the operator's keys, and last the one that served before there were any."""
     keys = parse_keys(settings.ENCRYPTION_KEYS.get_secret_value())
-    return keys or {"derived": derive_key("household key wrapping")}
+    return {**keys, DERIVED_KEY_ID: keys.get(DERIVED_KEY_ID) or _derived_wrapping_key()}
+
+
+def _derived_wrapping_key() -> bytes:
+    return derive_key("household key wrapping")
 
 
 WRAPPING_KEYS = _wrapping_keys()
@@ -91,10 +97,21 @@ def person_key(user_id: UUID, key_id: str) -> PersonKey:
 
 def new_wrapped_key(household_id: UUID) -> tuple[bytes, str]:
     """Make a household's key; return it wrapped, and the id of the key that wraps it."""
+    return _wrap(household_id, os.urandom(32)), CURRENT_KEY_ID
+
+
+def _wrap(household_id: UUID, key: bytes) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
-    cipher = AESGCM(WRAPPING_KEYS[CURRENT_KEY_ID])
-    wrapped = nonce + cipher.encrypt(nonce, os.urandom(32), household_id.bytes)
-    return wrapped, CURRENT_KEY_ID
+    return nonce + AESGCM(WRAPPING_KEYS[CURRENT_KEY_ID]).encrypt(nonce, key, household_id.bytes)
+
+
+def rewrap_key(household_id: UUID, wrapped: bytes, key_id: str) -> tuple[bytes, str]:
+    """Return a household's key wrapped by the newest of ENCRYPTION_KEYS, and that one's id.
+
+    Raises:
+        SealError: As `unwrap_key`.
+    """
+    return _wrap(household_id, _unwrap(household_id, wrapped, key_id)), CURRENT_KEY_ID
 
 
 def unwrap_key(household_id: UUID, wrapped: bytes, key_id: str) -> HouseholdKey:
@@ -103,11 +120,14 @@ def unwrap_key(household_id: UUID, wrapped: bytes, key_id: str) -> HouseholdKey:
     Raises:
         SealError: The wrapping key is not in ENCRYPTION_KEYS, or is another one of that id.
     """
+    return HouseholdKey(household_id, _unwrap(household_id, wrapped, key_id))
+
+
+def _unwrap(household_id: UUID, wrapped: bytes, key_id: str) -> bytes:
     if key_id not in WRAPPING_KEYS:
         raise SealError(f"ENCRYPTION_KEYS has no key {key_id!r}: add the old key after the new one")
     try:
         cipher = AESGCM(WRAPPING_KEYS[key_id])
-        key = cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], household_id.bytes)
+        return cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], household_id.bytes)
     except InvalidTag as error:
         raise SealError(f"key {key_id!r} does not open this household's key") from error
-    return HouseholdKey(household_id, key)
