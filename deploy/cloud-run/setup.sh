@@ -40,7 +40,7 @@ render() { # FILE TAG: with what stands in braces filled in; prints where
     set -- "$1" "$2" "$rendered/$1"
     sed -e "s|\${PROJECT}|$project|g" -e "s|\${REGION}|$region|g" -e "s|\${HOST}|$host|g" \
         -e "s|\${TAG}|$2|g" -e "s|\${ADDRESS}|$(address)|g" "$here/$1" > "$3"
-    for secret in plaid-client-id plaid-secret openai-api-key; do
+    for secret in plaid-client-id plaid-secret openai-api-key smtp-url; do
         has_secret "$secret" || sed -i.before "/# with $secret\$/d" "$3"
     done
     echo "$3"
@@ -108,7 +108,7 @@ case "${1:-}" in
             secret=$(echo $name | tr _ -)
             has_secret "$secret" || put "$secret" < "$folder/$name"
         done
-        for name in plaid_client_id plaid_secret openai_api_key; do
+        for name in plaid_client_id plaid_secret openai_api_key smtp_url; do
             [ ! -s "$folder/$name" ] || put "$(echo $name | tr _ -)" < "$folder/$name"
         done
         ;;

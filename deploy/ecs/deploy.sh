@@ -55,10 +55,11 @@ case "${1:-}" in
         folder=${2:-secrets}
         # Another value would lock away what the first one sealed.
         has_value encryption-keys || put encryption-keys "$folder/encryption_keys"
-        plaid=no openai=no
+        plaid=no openai=no mail=no
         put plaid-client-id "$folder/plaid_client_id" && put plaid-secret "$folder/plaid_secret" && plaid=yes
         put openai-api-key "$folder/openai_api_key" && openai=yes
-        update "Plaid=$plaid" "OpenAI=$openai"
+        put smtp-url "$folder/smtp_url" && mail=yes
+        update "Plaid=$plaid" "OpenAI=$openai" "Mail=$mail"
         ;;
     release)
         tag=${2:?say which tag, such as 0.1.0}

@@ -52,7 +52,7 @@ def parameters(zone: str) -> dict[str, str]:
     """Return the template's parameters, for a stack that serves."""
     return {
         "HostName": HOST, "HostedZoneId": zone, "Serving": "yes", "ImageTag": "1",
-        "MigrationTag": "1", "OpenAI": "yes",
+        "MigrationTag": "1", "OpenAI": "yes", "Mail": "yes",
     }  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def founding_task_definition() -> str:
     }
     rendered = Rendered(
         load(),
-        {"HostName": "money.example.org", "ImageTag": "latest", "OpenAI": "yes"},
+        {"HostName": "money.example.org", "ImageTag": "latest", "OpenAI": "yes", "Mail": "yes"},
         {
             **secrets,
             "Images.RepositoryUri": "account.dkr.ecr.region.amazonaws.com/fintech/fintech-app",

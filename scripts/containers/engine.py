@@ -32,7 +32,7 @@ def expect(is_so: object, otherwise: str) -> None:
 # What a developer's shell may hold and must not reach the containers.
 _OWN = (
     "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN", "PLAID_ENV",
-    "OPENAI_API_KEY", "DB_USER", "DB_PASSWORD", "EDGE_SUBNET", "REGISTRATION_OPEN",
+    "OPENAI_API_KEY", "SMTP_URL", "DB_USER", "DB_PASSWORD", "EDGE_SUBNET", "REGISTRATION_OPEN",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from app.core import web
 from app.core.web import BodyLimit, ForwardedHeaders
 from app.main import create_app
 from tests.cast import Browser, SignedInBrowser
+from tests.expectations import OPERATORS_ONLY
 from tests.factories.people import PASSWORD
 from tests.routes import FOR_STRANGERS, every_route
 
@@ -301,7 +302,9 @@ def test_every_route_is_for_the_signed_in_unless_it_is_listed(
         if route.key in FOR_STRANGERS or route.method == "HEAD":
             continue
         answer = client.request(route.method, route.url())
-        if route.is_api:
+        if route.key in OPERATORS_ONLY:  # strangers do not learn that it is there
+            assert answer.status_code == 404, route
+        elif route.is_api:
             assert answer.status_code == 401, route
         else:
             assert answer.status_code in (303, 401), route

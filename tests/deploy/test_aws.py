@@ -17,7 +17,13 @@ from tests.deploy.files import ROOT, compose, is_known
 
 TEMPLATE_BYTES_MAX = 51_200
 """What `aws cloudformation deploy` sends without a bucket for it."""
-GIVEN = {"HostName": "money.example.org", "HostedZoneId": "Z1", "Serving": "yes", "OpenAI": "yes"}
+GIVEN = {
+    "HostName": "money.example.org",
+    "HostedZoneId": "Z1",
+    "Serving": "yes",
+    "OpenAI": "yes",
+    "Mail": "yes",
+}
 STACK = Rendered(load(), GIVEN)
 TASKS = {
     name: task["ContainerDefinitions"][0]
@@ -66,9 +72,9 @@ def test_the_web_server_gets_every_secret_and_each_is_declared():
 
 
 def test_without_keys_of_plaid_none_is_asked_for():
-    stack = Rendered(load(), {**GIVEN, "Plaid": "no", "OpenAI": "no"})
+    stack = Rendered(load(), {**GIVEN, "Plaid": "no", "OpenAI": "no", "Mail": "no"})
     asked = secrets(stack.resource("WebTask")["ContainerDefinitions"][0])
-    assert not {"PLAID_CLIENT_ID", "PLAID_SECRET", "OPENAI_API_KEY"} & set(asked)
+    assert not {"PLAID_CLIENT_ID", "PLAID_SECRET", "OPENAI_API_KEY", "SMTP_URL"} & set(asked)
 
 
 @pytest.mark.parametrize(("task", "service"), OUR_SERVICES.items())
@@ -300,7 +306,7 @@ def test_encryption_keys_are_written_once(tmp_path):
     status, calls = deploy(tmp_path, "secrets")
     assert status == 0
     assert sum("put-secret-value" in call for call in calls) == 1
-    assert calls[-1].endswith("Plaid=no OpenAI=no")
+    assert calls[-1].endswith("Plaid=no OpenAI=no Mail=no")
     status, calls = deploy(tmp_path, "secrets", missing="0")
     assert (status, [call for call in calls if "put-secret-value" in call]) == (0, [])
 

@@ -90,7 +90,7 @@ def test_XB7_a_log_without_room_fails_no_request_and_goes_on_later() -> None:
         with log.open("ab") as file:
             web = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "app.main:app", f"--port={port}"],
-                stdout=file, stderr=subprocess.STDOUT,
+                stdout=file, stderr=subprocess.STDOUT, env=os.environ | {"LOG_LEVEL": "INFO"},
             )  # fmt: skip
         try:
             until(lambda: status_of(f"{address}/health")[0] == 200, 60, "the web starts")

@@ -29,6 +29,12 @@ def waiting(site: Installation, queue: str) -> int:
         return int(client.llen(queue))
 
 
+def empty_queues(site: Installation) -> None:
+    """Drop what another test left."""
+    with redis.Redis.from_url(site.valkey.url) as client:
+        client.delete(SYNC_QUEUE, DEFAULT_QUEUE)
+
+
 def start_worker(site: Installation, queue: str) -> None:
     """Start a worker of one queue alone, as the deployment files do."""
     site.start(
@@ -46,6 +52,7 @@ def send(site: Installation, task: str, *arguments: str, count: int = 1) -> None
 
 
 def test_upkeep_goes_on_behind_a_flood_of_syncs(site: Installation) -> None:
+    empty_queues(site)
     who = people.person("Flood")
     [item_id] = site.store_items(who.household_id, [token_bank.token("flooded")])
     query(who.household_id, "UPDATE items SET hinted_at = NULL")
@@ -62,8 +69,7 @@ def test_upkeep_goes_on_behind_a_flood_of_syncs(site: Installation) -> None:
 
 
 def test_syncs_go_on_behind_a_flood_of_upkeep(site: Installation) -> None:
-    with redis.Redis.from_url(site.valkey.url) as client:
-        client.delete(SYNC_QUEUE, DEFAULT_QUEUE)
+    empty_queues(site)
     who = people.person("Flood")
     [item_id] = site.store_items(who.household_id, [token_bank.token("behind")])
     send(site, "connections.clean_up", count=FLOOD)
