@@ -79,8 +79,6 @@ def _section(seed: int, tally) -> str:
 | checks of the invariants, one after each kill at least | {tally.checks:,} |
 | `fintech replay --verify` and `fintech verify` of a whole household | {tally.proofs:,} |
 | workers overtaken by another | {tally.overtaken:,} |
-| times the bank refused every cursor, so that all was read again | {tally.refusals:,} |
-| full readings that a person had to accept | {tally.held:,} |
 | edits by people in between | {tally.edits:,} |
 | seconds | {tally.seconds:.0f} ({tally.total / tally.seconds:.1f} kills a second) |
 
