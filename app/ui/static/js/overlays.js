@@ -2,9 +2,14 @@
 
 const drawer = document.getElementById("drawer");
 
-// htmx fills #drawer-content; the drawer opens when something has arrived in it.
+// htmx fills #drawer-content; the drawer opens when something has arrived in it. What was asked for
+// in an open drawer does not open it again: whoever closed it meanwhile is done.
+document.addEventListener("htmx:config:request", (event) => {
+  if (event.detail.ctx) event.detail.ctx.isAskedInDrawer = drawer?.open;
+});
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx?.target?.id === "drawer-content" && drawer && !drawer.open) {
+  const { ctx } = event.detail;
+  if (ctx?.target?.id === "drawer-content" && drawer && !drawer.open && !ctx.isAskedInDrawer) {
     drawer.showModal();
     drawer.scrollTop = 0;
   }
