@@ -29,15 +29,9 @@ from tests.features.proof import ledgers
 
 URL = settings.DATABASE_URL.get_secret_value()
 KEYS = encryption.WRAPPING_KEYS
+pytestmark = pytest.mark.usefixtures("no_households")
 LIVE = "SELECT source_id, amount FROM transactions WHERE removed_at IS NULL ORDER BY 1"
 NOTED = "SELECT source_id FROM transactions WHERE note <> ''"
-
-
-@pytest.fixture(autouse=True)
-def alone() -> None:
-    """Forget the households of other tests: some were broken on purpose, and verify says so."""
-    with psycopg.connect(URL, autocommit=True) as connection:
-        connection.execute("TRUNCATE households CASCADE")
 
 
 @pytest.fixture

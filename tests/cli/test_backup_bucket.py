@@ -9,7 +9,6 @@ import threading
 import urllib.request
 from contextlib import contextmanager
 
-import psycopg
 import pytest
 from click.testing import CliRunner
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -25,6 +24,7 @@ from tests.features.proof import ledgers
 
 URL = settings.DATABASE_URL.get_secret_value()
 KEYS = encryption.WRAPPING_KEYS
+pytestmark = pytest.mark.usefixtures("no_households")
 ASKER = re.compile(r"Credential=(\w+)/")
 
 
@@ -94,13 +94,6 @@ def bucket(server, request, monkeypatch, tmp_path):
     server.put(f"/{name}")
     server.asked.clear()
     return name
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    """Forget the households of other tests: some were broken on purpose, and verify says so."""
-    with psycopg.connect(URL, autocommit=True) as connection:
-        connection.execute("TRUNCATE households CASCADE")
 
 
 @pytest.fixture

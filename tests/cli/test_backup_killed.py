@@ -20,6 +20,7 @@ from tests.features.proof import ledgers
 
 URL = settings.DATABASE_URL.get_secret_value()
 KEYS = encryption.WRAPPING_KEYS
+pytestmark = pytest.mark.usefixtures("no_households")
 # Pass on a part of what comes, in small pieces, and die.
 DYING = """
 import os, signal
