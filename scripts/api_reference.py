@@ -37,6 +37,10 @@ running server shows the same at `/docs` and `/redoc`, and as data at `/openapi.
 * Everything belongs to the caller's household. What is another's answers 404, like what is not
   there.
 * A field that a body does not know is refused, not ignored.
+* A POST that shows the header `Idempotency-Key` acts once for each key, however often it is sent:
+  see [Use the API](../guides/use-the-api.md#send-it-again-without-doing-it-twice).
+* An API token may make `API_TOKEN_REQUESTS_PER_MINUTE` requests a minute; then 429 with
+  `Retry-After`.
 * Every answer but success is a problem document: see [errors](errors.md).
 """
 

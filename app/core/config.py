@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """A browser that asked for nothing so long has to sign in again."""
     SESSION_DAYS_MAX: int = Field(default=30, ge=1, le=365)
     """How long a browser stays signed in, however much it is used."""
+    API_TOKEN_REQUESTS_PER_MINUTE: int = Field(default=300, ge=1, le=60_000)
+    """How many requests a minute each API token may make; as many at once, then 429."""
     RECENT_SIGN_IN_MINUTES: int = Field(default=5, ge=1, le=60)
     """How long a sign-in or confirmation suffices to link a bank, export, or change a factor."""
     PASSWORD_LENGTH_MIN: int = Field(default=12, ge=8, le=128)
@@ -131,6 +133,8 @@ class Settings(BaseSettings):
     """How long sessions are kept once they ended, with their addresses and browsers."""
     LINK_SESSION_RETENTION_DAYS: int = Field(default=90, ge=1, le=3650)
     """How long link flows are kept once they are over."""
+    IDEMPOTENCY_KEY_RETENTION_DAYS: int = Field(default=1, ge=1, le=30)
+    """How long a request may be sent again under its Idempotency-Key and get its first answer."""
     SYNC_RUN_RETENTION_DAYS: int = Field(default=400, ge=30, le=3650)
     """How long syncs that brought nothing are kept; the others belong to the ledger's history."""
 

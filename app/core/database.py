@@ -168,7 +168,7 @@ def household_transaction(household_id: UUID, *, for_trail: bool = False) -> Ite
     """Open a session that sees one household; commit at the end, roll back on an error.
 
     For a viewer's request it can only read, whatever the code in between does; except
-    `for_trail`, for writing down what they took away.
+    `for_trail`, for writing down what they took away or were answered.
     """
     info = {"household_id": household_id, "only_reads": only_reads.get() and not for_trail}
     with _sessions(info=info) as session, session.begin():

@@ -22,7 +22,7 @@ class Limit:
 
     name: str
     burst: int
-    refill_seconds: int
+    refill_seconds: float
 
 
 # The bucket fills while nobody looks: its level is computed from the time of its last change.

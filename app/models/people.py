@@ -144,6 +144,29 @@ class ApiToken(Base):
     revoked_at: Mapped[Instant | None]
 
 
+class IdempotencyKey(Base):
+    """A request that may be sent again, by a hash of its key, and what it was answered."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (owned_by_household(), Index(None, "created_at"))
+
+    household_id: Mapped[Id]
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    """Keyed hash of person, route and key."""
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    claim_id: Mapped[UUID]
+    """The request that acts, or has acted: no other one may write the answer."""
+    request_hash: Mapped[bytes]
+    """Keyed hash of address and body."""
+    created_at: Mapped[Instant]
+    running_until: Mapped[Instant]
+    """From then on a request without an answer is taken for dead, and another may act."""
+    status: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the answer; None: it is not there yet."""
+    answer: Mapped[bytes | None]
+    """Headers and body, compressed and sealed: it may hold a secret that is shown once."""
+
+
 class RefreshToken(Base):
     """A one-time token for a new access token; using it twice ends its session."""
 

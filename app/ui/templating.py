@@ -1,6 +1,7 @@
 """Pages and fragments: one Jinja2 environment for the shell and for every feature's templates."""
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -125,6 +126,7 @@ def make_environment(*, auto_reload: bool = False) -> Environment:
         navigation=NAVIGATION,
         htmx_config=HTMX_CONFIG,
         today=clock.today,
+        new_key=partial(secrets.token_urlsafe, 16),
     )
     made.globals["ui"] = made.get_template("_macros.html").module
     return made

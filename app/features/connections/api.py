@@ -20,8 +20,9 @@ from app.features.users.current import (
     CurrentUser,
     HouseholdSession,
 )
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1", tags=["connections"])
+router = APIRouter(prefix="/api/v1", tags=["connections"], route_class=OnceRoute)
 
 WAIT_STEP_SECONDS = 0.2
 WAIT_SECONDS_MAX = 25

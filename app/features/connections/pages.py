@@ -20,11 +20,12 @@ from app.features.users.current import (
     CurrentUser,
     HouseholdSession,
 )
+from app.features.users.once import OnceRoute
 from app.ui import flashes
 from app.ui.templating import is_fragment_request, render
 from app.ui.views.connections import ReturnView
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=OnceRoute)
 
 _SEE_OTHER = 303
 _LIST = "/connections"

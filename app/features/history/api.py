@@ -18,8 +18,9 @@ from app.features.history.service.listing import LIMIT_MAX, Wanted
 from app.features.imports.service import book as booking
 from app.features.imports.service.book import Result
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1", tags=["history"])
+router = APIRouter(prefix="/api/v1", tags=["history"], route_class=OnceRoute)
 
 
 @router.get("/history/", response_model=SetsOut)

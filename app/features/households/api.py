@@ -20,8 +20,9 @@ from app.features.users.current import (
     SignedIn,
     system_session,
 )
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1", tags=["households"])
+router = APIRouter(prefix="/api/v1", tags=["households"], route_class=OnceRoute)
 
 SystemSession = Annotated[Session, Depends(system_session, scope="function")]
 Token = Annotated[str, Field(min_length=1, max_length=invitations.TOKEN_LENGTH_MAX)]

@@ -22,6 +22,7 @@ from app.features.users.current import (
     Visitor,
     system_session,
 )
+from app.features.users.once import OnceRoute
 from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
 from app.ui.views.households import (
@@ -32,7 +33,7 @@ from app.ui.views.households import (
     MemberRow,
 )
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=OnceRoute)
 
 SystemSession = Annotated[Session, Depends(system_session, scope="function")]
 Text = Annotated[str, Form(max_length=1_000)]

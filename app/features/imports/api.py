@@ -17,9 +17,10 @@ from app.features.imports.service import upload
 from app.features.imports.service.book import Result
 from app.features.imports.service.look import Choices, PreviewData
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.once import OnceRoute
 from app.importers.base import FILE_BYTES_MAX
 
-router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
+router = APIRouter(prefix="/api/v1/imports", tags=["imports"], route_class=OnceRoute)
 
 IMPORTS_MAX = 200
 LAYOUT_CHARACTERS_MAX = 100_000

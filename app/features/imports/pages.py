@@ -13,11 +13,12 @@ from app.features.imports.service import book as booking
 from app.features.imports.service import look as looking
 from app.features.imports.service import upload
 from app.features.users.current import CurrentEditor, CurrentUser, SignedIn
+from app.features.users.once import OnceRoute
 from app.importers.base import FILE_BYTES_MAX
 from app.ui import flashes
 from app.ui.templating import is_fragment_request, render
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=OnceRoute)
 
 _SEE_OTHER = 303
 HISTORY_SHOWN = 20

@@ -11,8 +11,9 @@ from app.core import scopes
 from app.features.matching.service import questions
 from app.features.matching.service.questions import Side
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1/matches", tags=["matches"])
+router = APIRouter(prefix="/api/v1/matches", tags=["matches"], route_class=OnceRoute)
 
 
 class MatchSideOut(BaseModel):

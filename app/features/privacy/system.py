@@ -29,6 +29,7 @@ from app.models import (
     Erasure,
     Household,
     HouseholdKey,
+    IdempotencyKey,
     Item,
     LinkSession,
     Membership,
@@ -222,6 +223,15 @@ def delete_link_sessions(session: Session, before: dt.datetime, limit: int) -> i
     old = select(LinkSession.household_id, LinkSession.id).where(LinkSession.expires_at < before)
     key = tuple_(LinkSession.household_id, LinkSession.id)
     return _count(session, delete(LinkSession).where(key.in_(old.limit(limit))))
+
+
+def delete_idempotency_keys(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete keys that were first sent before, with their answers."""
+    key = tuple_(IdempotencyKey.household_id, IdempotencyKey.key_hash)
+    old = select(IdempotencyKey.household_id, IdempotencyKey.key_hash).where(
+        IdempotencyKey.created_at < before
+    )
+    return _count(session, delete(IdempotencyKey).where(key.in_(old.limit(limit))))
 
 
 def delete_sync_runs(session: Session, before: dt.datetime, limit: int) -> int:

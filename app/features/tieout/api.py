@@ -12,8 +12,9 @@ from app.core.json import JsonResponse
 from app.features.tieout import accept, proof
 from app.features.tieout.proof import Proof
 from app.features.users.current import CurrentEditor, CurrentUser, HouseholdSession
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
+router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"], route_class=OnceRoute)
 
 
 class AcceptBody(BaseModel):

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.core import api_token, clock, database, ratelimit, security
+from app.core.config import settings
 from app.core.errors import (
     ConflictError,
     InvalidInputError,
@@ -160,6 +161,23 @@ def revoke_all(session: Session, user_id: UUID, *, household_id: UUID | None = N
 def count(session: Session, user_id: UUID) -> int:
     """Return how many tokens of the person work. Crosses households."""
     return tokens.count_tokens(session, user_id, now=clock.now())
+
+
+def admit(token_id: UUID) -> None:
+    """Count a request of a token against what each may make; crosses households.
+
+    Raises:
+        RateLimitedError: It has made as many as it may for now.
+    """
+    often = settings.API_TOKEN_REQUESTS_PER_MINUTE
+    limit = Limit("api-token:requests", burst=often, refill_seconds=60 / often)
+    with database.system_transaction() as session:
+        wait_seconds = ratelimit.take(session, limit, str(token_id))
+    if wait_seconds is not None:
+        raise RateLimitedError(
+            f"This API token may make {often} requests a minute. Wait as Retry-After says.",
+            retry_after_seconds=wait_seconds,
+        )
 
 
 def find(text: str, address: str | None) -> SessionRow:

@@ -250,6 +250,7 @@ async def _find_by_token(request: Request, token: str) -> SessionRow:
         if row is None:
             address = web.client_address(request.scope)
             row = await run_in_threadpool(api_tokens.find, token, address)
+        await run_in_threadpool(api_tokens.admit, row.session_id)
         return row
     claims = security.read_access_token(token)
     row = cache.find(claims.session_id)

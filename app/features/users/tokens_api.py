@@ -12,8 +12,9 @@ from app.core import scopes
 from app.features.users import api_tokens, service
 from app.features.users.api_tokens import ListedToken
 from app.features.users.current import CurrentPerson, CurrentProven, CurrentUser, system_session
+from app.features.users.once import OnceRoute
 
-router = APIRouter(prefix="/api/v1/auth/tokens", tags=["auth"])
+router = APIRouter(prefix="/api/v1/auth/tokens", tags=["auth"], route_class=OnceRoute)
 
 SystemSession = Annotated[Session, Depends(system_session, scope="function")]
 

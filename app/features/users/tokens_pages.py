@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core import database
 from app.core.errors import AppError, NotFoundError
 from app.core.scopes import SCOPES
 from app.features.users import api_tokens
@@ -18,11 +17,12 @@ from app.features.users.current import (
     SignedIn,
     system_session,
 )
+from app.features.users.once import OnceRoute
 from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
 from app.ui.views.users import NewTokenView, TokenRow, TokensView
 
-router = APIRouter(prefix="/settings/tokens", include_in_schema=False)
+router = APIRouter(prefix="/settings/tokens", include_in_schema=False, route_class=OnceRoute)
 
 SystemSession = Annotated[Session, Depends(system_session, scope="function")]
 Text = Annotated[str, Form(max_length=1_000)]
@@ -47,22 +47,21 @@ def ask_for_token(request: Request, current: CurrentProven) -> HTMLResponse:
 def create_token(
     request: Request,
     current: CurrentProven,
+    session: SystemSession,
     name: Text = "",
     scopes: Annotated[list[str] | None, Form(max_length=len(SCOPES))] = None,
     days: Annotated[int, Form()] = api_tokens.DAYS_DEFAULT,
 ) -> HTMLResponse:
     """Make a token and show it, this once."""
     try:
-        with database.system_transaction() as session:
-            made = api_tokens.create(
-                session,
-                current.household_id,
-                name=name,
-                scopes=scopes or (),
-                days=days,
-                actor=current.actor,
-            )
-            return _list(request, session, current, token=made.token)
+        made = api_tokens.create(
+            session,
+            current.household_id,
+            name=name,
+            scopes=scopes or (),
+            days=days,
+            actor=current.actor,
+        )
     except AppError as error:
         view = NewTokenView(
             tuple(SCOPES.items()),
@@ -73,6 +72,7 @@ def create_token(
             errors=errors_by_field(error),
         )
         return _form(request, view, error)
+    return _list(request, session, current, token=made.token)
 
 
 @router.post("/revoke")

@@ -14,7 +14,7 @@ from tests.cast import SignedInBrowser
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "compliance.md"
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 NAMES = sorted(Base.metadata.tables)
-HASHED = {"token_hash", "code_hash", "key_hash", "signature_hash", "audit_hash"}
+HASHED = {"token_hash", "code_hash", "key_hash", "signature_hash", "audit_hash", "request_hash"}
 """Columns of bytes that are hashes, and not sealed."""
 
 

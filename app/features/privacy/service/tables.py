@@ -19,6 +19,7 @@ from app.models import Base
 
 LEFT_OUT = {
     "household_keys": "the household's key; everything it seals is exported opened",
+    "idempotency_keys": "answers to requests of the last day, in case they are sent again",
     "link_sessions": "flows at banks that are under way, for hours",
     "memberships": "in people.jsonl, with names and roles",
 }
