@@ -27,6 +27,10 @@ FOR_STRANGERS = {
     ("POST", "/reset-password"),
     ("POST", "/sign-in"),
     ("POST", "/sign-in/code"),
+    ("POST", "/sign-in/code/passkey"),
+    ("POST", "/sign-in/code/passkey/begin"),
+    ("POST", "/sign-in/passkey"),
+    ("POST", "/sign-in/passkey/begin"),
     ("POST", "/webhooks/plaid"),
 }
 """Routes that need no signing in; a new one has to be entered here on purpose."""
@@ -59,6 +63,9 @@ PROVEN = {
     ("POST", "/household/invitations"),
     ("POST", "/household/members/{user_id}/role"),
     ("POST", "/household/members/{user_id}/transfer"),
+    ("POST", "/settings/passkeys"),
+    ("POST", "/settings/passkeys/begin"),
+    ("POST", "/settings/passkeys/remove"),
     ("POST", "/settings/privacy/erase"),
     ("POST", "/settings/privacy/export"),
     ("POST", "/settings/tokens/new"),

@@ -44,7 +44,7 @@ async def check_csrf(request: Request) -> None:
         raise ForbiddenError(
             "This request did not come from a page of this server.", code="wrong_origin"
         )
-    cookie = session_cookie(request) or visitor_cookie(request)
+    cookie = browser_cookie(request)
     token = request.headers.get(HEADER) or await _form_token(request)
     if not cookie or not token or not security.is_csrf_token(token[:_TOKEN_LENGTH_MAX], cookie):
         raise ForbiddenError(
@@ -62,6 +62,11 @@ def visitor_cookie(request: Request) -> str | None:
     return _cookie(request, VISITOR_COOKIE)
 
 
+def browser_cookie(request: Request) -> str | None:
+    """Return what we know a browser by; every unsafe request of a page has it."""
+    return session_cookie(request) or visitor_cookie(request)
+
+
 def bearer_token(request: Request) -> str | None:
     """Return the access token of an API request."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -71,7 +76,7 @@ def bearer_token(request: Request) -> str | None:
 
 def token_for_visitor(request: Request) -> str:
     """Return the CSRF token for a page shown to a stranger, whose browser gets a cookie."""
-    cookie = session_cookie(request) or visitor_cookie(request)
+    cookie = browser_cookie(request)
     if cookie is None:
         cookie = security.new_token()
         holder = Response()

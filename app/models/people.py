@@ -221,6 +221,35 @@ class RecoveryCode(Base):
     used_at: Mapped[Instant | None]
 
 
+class Passkey(Base):
+    """A key pair of which a person's device or password manager keeps the private half."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    """By which browsers know it."""
+    public_key: Mapped[bytes]
+    """COSE (RFC 9052)."""
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """Of the last use; a copy of the key would count from somewhere else. 0: it does not count."""
+    name: Mapped[str]
+    created_at: Mapped[CreatedAt]
+    used_at: Mapped[Instant | None]
+
+
+class SpentTicket(Base):
+    """A ticket that was redeemed, kept until it is too old to come again."""
+
+    __tablename__ = "spent_tickets"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    ticket_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[Instant]
+
+
 class AttemptBucket(Base):
     """A token bucket of attempts (signing in, registering), keyed by a hash of who tries."""
 

@@ -40,6 +40,7 @@ from app.ui.views.users import (
     ConfirmView,
     FirstRunView,
     NoticesView,
+    PasskeysView,
     RegisterView,
     ResetView,
     SignInView,
@@ -96,7 +97,8 @@ def sign_in(request: Request) -> Response:
     """Show the sign-in page, with an error after a POST."""
     error = "E-mail and password do not match." if request.method == "POST" else ""
     view = SignInView("ada@example.com", error=error, demo_email="demo@example.com",
-                      demo_password="a sentence you can remember")  # noqa: S106 # fmt: skip
+                      demo_password="a sentence you can remember",  # noqa: S106
+                      offers_passkeys=True)  # fmt: skip
     return render(request, page="users/sign_in.html", status=422 if error else 200, view=view)
 
 
@@ -109,14 +111,14 @@ def register(request: Request) -> Response:
 def code(request: Request) -> Response:
     """Show the second step of signing in, with an error after a POST."""
     error = "This code is not right, or was used already." if request.method == "POST" else ""
-    view = CodeView("token", error=error)
+    view = CodeView("token", error=error, offers_passkeys=True)
     return render(request, page="users/code.html", status=401 if error else 200, view=view)
 
 
 def confirm(request: Request) -> Response:
     """Ask for password and code once more, with an error after a POST."""
     errors = {"password": "The current password is not right."} if request.method == "POST" else {}
-    view = ConfirmView("ada@example.com", wants_code=True, errors=errors)
+    view = ConfirmView("ada@example.com", wants_code=True, offers_passkeys=True, errors=errors)
     return render(request, page="users/confirm.html", status=422 if errors else 200, view=view)
 
 
@@ -137,6 +139,12 @@ def tokens(request: Request) -> Response:
     """Show the API tokens; with `made` one that was just made."""
     view = data.tokens_view(made="made" in request.query_params)
     return render(request, page="users/tokens.html", section="settings", view=view)
+
+
+def passkeys(request: Request) -> Response:
+    """Show the passkeys; with `none` nothing."""
+    view = data.passkeys_view() if "none" not in request.query_params else PasskeysView()
+    return render(request, page="users/passkeys.html", section="settings", view=view)
 
 
 def new_token(request: Request) -> Response:
@@ -305,6 +313,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/settings", settings),
             Route("/reset-password", reset, methods=both),
             Route("/notices", notices),
+            Route("/settings/passkeys", passkeys),
             Route("/settings/tokens", tokens),
             Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),

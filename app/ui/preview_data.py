@@ -45,6 +45,8 @@ from app.ui.views.users import (
     AccountNotice,
     NewTokenView,
     NoticesView,
+    PasskeyRow,
+    PasskeysView,
     QrCode,
     SessionRow,
     SettingsView,
@@ -388,6 +390,17 @@ def two_step_view(state: str) -> TwoStepView:
         qr=QrCode(37, "".join(f"M{x} {y}h1v1h-1z" for x, y in squares)),
         codes=tuple(f"abcd-efgh-ijkl-{number:04}" for number in range(10)),
         codes_left=9,
+    )
+
+
+def passkeys_view() -> PasskeysView:
+    """Return a page of passkeys."""
+    return PasskeysView(
+        (
+            PasskeyRow("1", "Chrome on Android", _ago(days=40), _ago(days=2)),
+            PasskeyRow("2", "A key with a name that is far too long for any screen", _ago(days=90)),
+        ),
+        suggested_name="Firefox on Linux",
     )
 
 

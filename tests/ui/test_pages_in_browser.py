@@ -20,7 +20,7 @@ PAGES = [
     "/sign-in/code", "/confirm", "/settings/two-step/off", "/settings/two-step/setup",
     "/settings/two-step/codes", "/settings/two-step/on", "/household", "/household?viewer", "/join",
     "/settings/tokens", "/settings/tokens?made", "/settings/tokens/new", "/reset-password",
-    "/notices", "/notices?none",
+    "/notices", "/notices?none", "/settings/passkeys", "/settings/passkeys?none",
 ]  # fmt: skip
 WIDTHS = [320, 360, 375, 768, 1024, 1440]
 BEYOND_THE_EDGE = """() => [...document.querySelectorAll("body *")]

@@ -7,6 +7,10 @@ _CHANGE_IT = "If it was not you, change your password: that ends every other ses
 _TOKENS = (
     "If it was not you, revoke the token under Settings, API tokens, and change your password."
 )
+_PASSKEYS = (
+    "If it was not you, look at Settings, Passkeys, remove what you do not know, and change your "
+    "password."
+)
 _OPERATOR = "If you did not ask for it, ask whoever runs this server."
 _BANK = "If it was not you, change your password and look at Connections."
 
@@ -40,6 +44,12 @@ TOLD: Mapping[str, Told] = {
     "user.recovery_code_used": Told(
         "A recovery code was used",
         "If it was not you, set two-step sign-in up anew and change your password.",
+    ),
+    "user.passkey_added": Told("A passkey was added to your account", _PASSKEYS),
+    "user.passkey_removed": Told("A passkey was removed from your account", _PASSKEYS),
+    "user.passkey_copied": Told(
+        "A passkey was refused: somebody may have copied it",
+        "Remove it under Settings, Passkeys, and add a new one.",
     ),
     "user.api_token_created": Told("An API token was made", _TOKENS),
     "item.linked": Told("A bank was linked", _BANK),

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from app.core import database
 from app.core.errors import AppError, UnauthorizedError
-from app.features.users import confirmation
+from app.features.users import confirmation, passkeys
 from app.features.users.current import (
     CurrentPerson,
     CurrentUser,
@@ -17,7 +17,9 @@ from app.features.users.current import (
     system_session,
 )
 from app.features.users.pages import enter, errors_by_field, form_page, local_path
+from app.features.users.passkey_pages import Cookie, PasskeyAnswer, for_script
 from app.features.users.second_factor import CODE_LENGTH_MAX
+from app.features.users.sessions import SignedInBrowser
 from app.ui import flashes
 from app.ui.views.users import ConfirmView
 
@@ -38,13 +40,7 @@ def show_confirm(
     again: bool = False,  # noqa: FBT001, FBT002  # a query parameter
 ) -> HTMLResponse:
     """Ask for the password, and for a code where the second factor is on."""
-    view = ConfirmView(
-        email=current.email,
-        wants_code=confirmation.wants_code(session, current.user_id),
-        next_url=local_path(next),
-        again=again,
-    )
-    return form_page(request, "users/confirm.html", view, None)
+    return _page(request, session, current, local_path(next), again=again)
 
 
 @router.post("")
@@ -64,7 +60,36 @@ def confirm(
         raise
     except AppError as error:
         return _wrong(request, current, local_path(next), error, again=again)
-    response = enter(local_path(next), opened)
+    return _go_on(opened, next, again=again)
+
+
+@router.post("/passkey/begin")
+def begin_passkey(current: CurrentPerson, session: SystemSession, cookie: Cookie) -> Response:
+    """Tell the page's script what to ask the browser for."""
+    return for_script(passkeys.begin_confirming(session, current.actor, cookie))
+
+
+@router.post("/passkey")
+def confirm_by_passkey(
+    request: Request,
+    current: CurrentPerson,
+    client: RequestClient,
+    answer: PasskeyAnswer,
+    next: Next = "",
+    again: Annotated[bool, Form()] = False,  # noqa: FBT002  # a field of a form
+) -> Response:
+    """Do the same by a passkey in place of password and code."""
+    try:
+        opened = passkeys.confirm(answer, client, actor=current.actor)
+    except UnauthorizedError:
+        raise
+    except AppError as error:
+        return _wrong(request, current, local_path(next), error, again=again)
+    return _go_on(opened, next, again=again)
+
+
+def _go_on(opened: SignedInBrowser, next_url: str, *, again: bool) -> Response:
+    response = enter(local_path(next_url), opened)
     if again:
         flashes.add(response, "Thank you. Now press the button once more.", "info")
     return response
@@ -75,10 +100,22 @@ def _wrong(
 ) -> HTMLResponse:
     # No transaction is open while a password is hashed, so the page opens its own.
     with database.system_transaction() as session:
-        wants_code = confirmation.wants_code(session, current.user_id)
+        return _page(request, session, current, next_url, again=again, error=error)
+
+
+def _page(
+    request: Request,
+    session: Session,
+    current: SignedIn,
+    next_url: str,
+    *,
+    again: bool,
+    error: AppError | None = None,
+) -> HTMLResponse:
     view = ConfirmView(
         email=current.email,
-        wants_code=wants_code,
+        wants_code=confirmation.wants_code(session, current.user_id),
+        offers_passkeys=bool(passkeys.list_own(session, current.user_id)),
         next_url=next_url,
         again=again,
         errors=errors_by_field(error),

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core import csrf, database
+from app.core import passkeys as webauthn
 from app.core.config import settings
 from app.core.errors import AppError, NotFoundError, UnauthorizedError
-from app.features.users import passwords, preferences, service, sessions, two_step
+from app.features.users import passkeys, passwords, preferences, service, sessions, two_step
 from app.features.users.current import (
     CurrentPerson,
     CurrentUser,
@@ -57,7 +58,7 @@ def show_sign_in(request: Request, visitor: Visitor, next: str = "") -> Response
     """Show the form, or go on if the reader is signed in already."""
     if visitor is not None:
         return RedirectResponse(local_path(next), _SEE_OTHER)
-    return _sign_in_form(request, next_url=next)
+    return sign_in_form(request, next_url=next)
 
 
 @router.post("/sign-in")
@@ -73,9 +74,9 @@ def sign_in(
     try:
         opened = sessions.sign_in_browser(email, password, client)
     except AppError as error:
-        return _sign_in_form(request, next_url=next, email=email, error=error)
+        return sign_in_form(request, next_url=next, email=email, error=error)
     if isinstance(opened, AwaitsCode):
-        return _code_form(request, opened.pending_token, next_url=next)
+        return code_form(request, opened.pending_token, next_url=next)
     return enter(local_path(next), opened)
 
 
@@ -93,8 +94,8 @@ def enter_code(
         opened = sessions.finish_browser(pending, code, client)
     except AppError as error:
         if error.code == "sign_in_expired":
-            return _sign_in_form(request, next_url=next, error=error)
-        return _code_form(request, pending, next_url=next, error=error)
+            return sign_in_form(request, next_url=next, error=error)
+        return code_form(request, pending, next_url=next, error=error)
     return enter(local_path(next), opened)
 
 
@@ -199,22 +200,30 @@ def end_session(current: CurrentPerson, session: SystemSession, session_id: Text
     return _saved("That session was signed out.")
 
 
-def _sign_in_form(
+def sign_in_form(
     request: Request, *, next_url: str, email: str = "", error: AppError | None = None
 ) -> HTMLResponse:
+    """Ask who somebody is, and say what was wrong."""
     view = SignInView(
         email=email,
         next_url=local_path(next_url),
         error=error.message if error else "",
         can_register=settings.REGISTRATION_OPEN,
+        offers_passkeys=webauthn.are_possible(),
     )
     return form_page(request, "users/sign_in.html", view, error)
 
 
-def _code_form(
+def code_form(
     request: Request, pending: str, *, next_url: str, error: AppError | None = None
 ) -> HTMLResponse:
-    view = CodeView(pending, local_path(next_url), error.message if error else "")
+    """Ask for the second step, and say what was wrong."""
+    view = CodeView(
+        pending,
+        local_path(next_url),
+        error=error.message if error else "",
+        offers_passkeys=passkeys.offers_second_step(pending),
+    )
     return form_page(request, "users/code.html", view, error)
 
 
@@ -268,6 +277,7 @@ def _settings_page(
             for row in sessions.list_own(session, actor=current.actor)
         ),
         has_second_factor=two_step.codes_left(session, current.user_id) is not None,
+        passkeys=len(passkeys.list_own(session, current.user_id)),
         errors=errors_by_field(error),
         password_characters_min=settings.PASSWORD_LENGTH_MIN,
     )

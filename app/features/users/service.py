@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core import clock, database, ratelimit, security
+from app.core import clock, database, ratelimit, security, tickets
 from app.core.config import settings
 from app.core.errors import (
     ConflictError,
@@ -321,7 +321,7 @@ def forget_old(session: Session) -> int:
     before = clock.now() - sessions.KEPT_AFTER_END
     deleted = repository.delete_ended(session, before) + tokens.delete_old_tokens(session, before)
     deleted += tokens.delete_old_resets(session, clock.now()) + notices.forget_old(session)
-    return deleted + ratelimit.forget_old(session)
+    return deleted + ratelimit.forget_old(session) + tickets.forget_old(session)
 
 
 def _get_user(session: Session, actor: Actor) -> User:

@@ -145,14 +145,17 @@ def sign_in_api(email: str, password: str, client: Client, code: str = "") -> To
         return open_api_session(session, user_id, client)
 
 
-def open_browser_session(session: Session, user_id: UUID, client: Client) -> SignedInBrowser:
-    """Open a session for a person whose identity was proven."""
+def open_browser_session(
+    session: Session, user_id: UUID, client: Client, *, by: str = "password"
+) -> SignedInBrowser:
+    """Open a session for a person whose identity was proven; `by` what, the trail says."""
     cookie = security.new_token()
     opened = _insert(
         session,
         user_id,
         client,
         kind=BROWSER,
+        by=by,
         days=settings.SESSION_DAYS_MAX,
         token_hash=security.hash_token(cookie),
     )
@@ -365,6 +368,7 @@ def _insert(
     *,
     kind: str,
     days: int,
+    by: str = "password",
     token_hash: bytes | None = None,
 ) -> _Opened:
     now, session_id = clock.now(), uuid7()
@@ -389,7 +393,8 @@ def _insert(
         },
     )
     actor = Actor(user_id, session_id, client.address)
-    audit.record(session, household_id, "user.signed_in", actor=actor, details={"kind": kind})
+    details = {"kind": kind, "by": by}
+    audit.record(session, household_id, "user.signed_in", actor=actor, details=details)
     if is_new:
         devices.record_new(session, household_id, client.user_agent, actor=actor)
     after_commit(session, metrics.sign_ins.labels("ok").inc)

@@ -19,6 +19,8 @@ class SignInView:
     next_url: str = "/"
     error: str = ""
     can_register: bool = True
+    offers_passkeys: bool = False
+    """Then also POST /sign-in/passkey, by its script."""
     demo_email: str = ""
     """Shown as a hint on a demo installation, else empty."""
     demo_password: str = ""
@@ -32,6 +34,8 @@ class CodeView:
     """Says whose password was right; opens nothing by itself."""
     next_url: str = "/"
     error: str = ""
+    offers_passkeys: bool = False
+    """Then also POST /sign-in/code/passkey, by its script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class ConfirmView:
     email: str
     wants_code: bool = False
     """The second factor is on."""
+    offers_passkeys: bool = False
+    """Then also POST /confirm/passkey, by its script."""
     next_url: str = "/"
     again: bool = False
     """A form led here, whose button has to be pressed once more."""
@@ -82,6 +88,31 @@ class TwoStepView:
     codes: tuple[str, ...] = ()
     """The recovery codes, shown once."""
     codes_left: int = 0
+    errors: Errors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyRow:
+    """One passkey of the reader."""
+
+    passkey_id: str
+    name: str
+    created_at: dt.datetime
+    used_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeysView:
+    """users/passkeys.html.
+
+    Its forms: POST /settings/passkeys (name) by its script, /settings/passkeys/rename
+    (passkey_id, name), /settings/passkeys/remove (passkey_id).
+    """
+
+    passkeys: tuple[PasskeyRow, ...] = ()
+    suggested_name: str = ""
+    are_possible: bool = True
+    """Browsers make passkeys for this server."""
     errors: Errors = field(default_factory=dict)
 
 
@@ -195,5 +226,7 @@ class SettingsView:
     currencies: Options
     sessions: tuple[SessionRow, ...] = ()
     has_second_factor: bool = False
+    passkeys: int = 0
+    """How many the reader has."""
     errors: Errors = field(default_factory=dict)
     password_characters_min: int = 12

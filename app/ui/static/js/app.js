@@ -9,3 +9,4 @@ import "./palette.js";
 import "./live.js";
 import "./picking.js";
 import "./files.js";
+import "./passkeys.js";
