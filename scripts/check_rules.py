@@ -36,7 +36,12 @@ CROSS_HOUSEHOLD = (
     "app/cli/user.py",
 )
 # What may read where a replica answers: reports and exports, which never decide about a write.
-READERS = ("app/features/dashboard/", "app/features/reports/", "app/features/exports/")
+READERS = (
+    "app/features/dashboard/",
+    "app/features/reports/",
+    "app/features/transactions/exporting.py",
+    "app/features/privacy/service/exporting.py",
+)
 # SQL lives in repositories; `system.py` holds the few statements that cross households.
 SQL = ("/repository.py", "/repository/", "/system.py", "/apply.py")
 SQL_NAMES = {"select", "insert", "update", "delete"}

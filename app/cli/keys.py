@@ -20,7 +20,8 @@ def status() -> None:
 
     Ends with 1 when the database needs a key that is not configured.
     """
-    households, people = rotation.count_by_key(), second_factor.count_by_key()
+    households = rotation.count_by_key(rotation.HOUSEHOLD_KEYS)
+    people = rotation.count_by_key(second_factor.SECRETS)
     used = [*WRAPPING_KEYS, *sorted((households.keys() | people.keys()) - WRAPPING_KEYS.keys())]
     for key_id in used:
         click.echo(
@@ -42,7 +43,7 @@ def rotate() -> None:
     all before. Can be interrupted and begun again. The old key may go when `fintech keys status`
     counts nothing under it, and no backup of before is needed any more.
     """
-    keys, locked_out = rotation.rotate()
+    keys, locked_out = rotation.rewrap_all()
     secrets, shut = second_factor.reseal_all()
     click.echo(
         f"{keys} households and {secrets} authenticator apps are under {CURRENT_KEY_ID} now."

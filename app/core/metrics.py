@@ -1,8 +1,14 @@
 """What Prometheus reads: names `fta_<noun>_<unit>`, labels from closed sets only."""
 
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+_Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
 registry = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=registry)
@@ -50,6 +56,23 @@ log_lines_lost = Counter(
     "Log lines that could not be written, such as on a full disk.",
     registry=registry,
 )
+
+
+def gauge(
+    name: str, text: str, labels: Sequence[str], values: Mapping[_Labels, float]
+) -> GaugeMetricFamily:
+    """Return a gauge that a collector measured just now.
+
+    Args:
+        name: As Prometheus shows it.
+        text: What it counts.
+        labels: Names of its labels, none for a single figure.
+        values: By the values of the labels, in their order; empty where there is nothing to tell.
+    """
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for labelled, value in values.items():
+        family.add_metric(labelled, value)
+    return family
 
 
 def render() -> bytes:

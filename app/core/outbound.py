@@ -10,7 +10,9 @@ connection goes to one of those: a name that answers otherwise the next time gai
 import ipaddress
 import re
 import socket
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -31,6 +33,10 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 HTTPS_PORT = 443
 _ADDRESSES_MAX = 20
+LOOK_UP_SECONDS_MAX = 5.0
+LOOK_UPS_MAX = 20
+"""At a time in one process."""
+_may_look_up = threading.BoundedSemaphore(LOOK_UPS_MAX)
 
 # Ports, user names and addresses are all in here; nothing that parsers are known to differ about.
 _PLAIN_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]+\Z", re.IGNORECASE)
@@ -100,9 +106,33 @@ def _unwrapped(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, .
 
 
 def look_up(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a name, as the system knows them."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    """Return the addresses of a name, as the system knows them.
+
+    The system's own look-up has no time limit that a program may set, so it is waited for in a
+    thread, of which there are never many: whoever chose the name chose its name server as well.
+
+    Raises:
+        OSError: There are none, or they did not come in time.
+        UnicodeError: No name can be like this.
+    """
+    if not _may_look_up.acquire(timeout=LOOK_UP_SECONDS_MAX):
+        raise socket.gaierror(socket.EAI_AGAIN, "too many names are being looked up")
+    found: Future[Sequence[str]] = Future()
+    threading.Thread(target=_look_up, args=(host, port, found), daemon=True).start()
+    try:
+        return found.result(LOOK_UP_SECONDS_MAX)
+    except TimeoutError:
+        raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
+
+
+def _look_up(host: str, port: int, found: Future[Sequence[str]]) -> None:
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found.set_result(list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers)))
+    except (OSError, UnicodeError) as error:
+        found.set_exception(error)
+    finally:
+        _may_look_up.release()
 
 
 class Guard:

@@ -67,6 +67,8 @@ class PageContext:
     """Whether the reader may change the household; else pages show no buttons that do."""
     notices: int = 0
     """How many notices the reader has not read; shown in the account menu."""
+    is_operator: bool = False
+    """Whether the account menu leads to /operations."""
     live: bool = True
     """Whether the page listens to /events."""
 

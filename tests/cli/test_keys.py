@@ -12,7 +12,6 @@ from app.core import encryption
 from app.core.database import household_transaction, system_transaction
 from app.features.users import repository as people
 from app.features.users import second_factor
-from app.features.users.repository import second_factors
 from app.features.vault import repository, rotation
 from app.features.vault import service as vault
 from tests.cast import SignedInBrowser
@@ -41,12 +40,11 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
     """The test's own; all that it wrapped anew goes back, as other tests know the old key only."""
     ring = Keys(monkeypatch)
     monkeypatch.setattr(rotation, "BATCH", 3)
-    monkeypatch.setattr(second_factors, "BATCH", 2)
     ring.use(ring.new | ring.old)
     yield ring
     monkeypatch.undo()
     ring.use(ring.old | ring.new)
-    rotation.rotate()
+    rotation.rewrap_all()
     second_factor.reseal_all()
 
 
@@ -78,7 +76,7 @@ def test_K2_what_is_sealed_opens_before_between_and_after(
     code, said = run("rotate")
 
     assert code == 0, said
-    assert set(rotation.count_by_key()) == {"new"}
+    assert set(rotation.count_by_key(rotation.HOUSEHOLD_KEYS)) == {"new"}
     assert set(second_factor.count_by_key()) == {"new"}
     assert f"{ring.old_id:<16} older        0 households, 0 authenticator apps" in run("status")[1]
     # Without the old key: what is sealed is as it was, and opens.
@@ -95,7 +93,7 @@ def test_K2_a_rotation_that_is_killed_anywhere_is_begun_again(
     ada: SignedInBrowser, cleo: SignedInBrowser, ring: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed = [(person, sealed_of(person)) for person in (ada, cleo)]
-    replace = repository.replace_key
+    replace = repository.replace
     left = 0
 
     def die_after_some(*arguments: object) -> None:
@@ -105,25 +103,25 @@ def test_K2_a_rotation_that_is_killed_anywhere_is_begun_again(
             raise KeyboardInterrupt
         replace(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(repository, "replace_key", die_after_some)
+    monkeypatch.setattr(repository, "replace", die_after_some)
     deaths = 0
     for survived in range(50):
         left = survived
         try:
-            rotation.rotate()
+            rotation.rewrap_all()
         except KeyboardInterrupt:
             deaths += 1
         else:
             break
         assert all(opened(person, value) == b"access-sandbox-1" for person, value in sealed)
-        assert rotation.count_by_key().keys() <= {"new", ring.old_id}
+        assert rotation.count_by_key(rotation.HOUSEHOLD_KEYS).keys() <= {"new", ring.old_id}
     assert deaths >= 2
-    monkeypatch.setattr(repository, "replace_key", replace)
+    monkeypatch.setattr(repository, "replace", replace)
 
-    _, failed = rotation.rotate()
+    _, failed = rotation.rewrap_all()
 
     assert failed == {}
-    assert set(rotation.count_by_key()) == {"new"}
+    assert set(rotation.count_by_key(rotation.HOUSEHOLD_KEYS)) == {"new"}
     assert all(opened(person, value) == b"access-sandbox-1" for person, value in sealed)
 
 

@@ -2,9 +2,11 @@
 
 import ipaddress
 import socket
+import threading
 
 import pytest
 
+from app.core import outbound
 from app.core.config import Settings
 from app.core.http import HttpClient, HttpError
 from app.core.outbound import Allowance, Guard, is_public, look_up
@@ -194,3 +196,19 @@ def test_O3_the_settings_name_hosts_and_networks():
 def test_O3_settings_that_mean_nothing_are_refused(values):
     with pytest.raises(ValueError, match=next(iter(values))):
         Settings(**values)
+
+
+def test_O3_a_name_server_that_does_not_answer_is_waited_for_only_so_long(monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr(outbound, "LOOK_UP_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(outbound, "_may_look_up", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_arguments, **_named: answers.wait(30) and []
+    )
+    try:
+        with pytest.raises(socket.gaierror, match="the name server does not answer"):
+            outbound.look_up("slow.example", 443)
+        with pytest.raises(socket.gaierror, match="too many names"):
+            outbound.look_up("another.example", 443)
+    finally:
+        answers.set()

@@ -1,8 +1,11 @@
 """D12: reports read on a real streaming replica, see their reader's own edits, and cannot write."""
 
+import io
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import text
@@ -69,6 +72,31 @@ def test_D12_reports_run_on_the_replica_and_see_what_was_just_committed(ada):
     page = ada.get("/")
     assert page.status_code == 200
     assert "Account 19" in page.text
+
+
+def test_D12_exports_run_on_the_replica_and_have_what_was_just_committed(ada, monkeypatch):
+    with linked(ada.household_id, open_bank(rows=3)) as item_id:
+        sync.sync_item(ada.household_id, item_id, "button")
+    ran = []
+    reading = replica.reading_transaction
+
+    @contextmanager
+    def watched(household_id):
+        with reading(household_id) as session:
+            ran.append(session.scalar(WHERE))
+            yield session
+
+    monkeypatch.setattr(replica, "reading_transaction", watched)
+
+    rows = ada.post("/transactions/export", data={"format": "csv"}).text.splitlines()
+    archive = ZipFile(io.BytesIO(ada.post("/settings/privacy/export").content))
+
+    assert len(rows) == 1 + 3
+    assert len(archive.read("tables/transactions.jsonl").splitlines()) == 3
+    assert ran == [True, True]
+    with database.household_transaction(ada.household_id) as session:
+        actions = session.scalars(text("SELECT action FROM audit_events")).all()
+    assert {"transactions.exported", "household.exported"} <= set(actions)
 
 
 def test_D12_a_report_sees_its_own_household_alone_on_the_replica(ada, app):

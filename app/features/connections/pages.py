@@ -41,13 +41,16 @@ def list_connections(
         overview.list_connections(session, current.household_id),
         transactions.spans(session, current.household_id),
         practice_banks=settings.has_practice_banks,
+        has_flow=link.has_flow(),
     )
     return render(request, page="connections/list.html", view=view)
 
 
 @router.post("/connections/link")
 def start_link(request: Request, current: CurrentProvenEditor) -> Response:
-    """Open a link flow and lead the reader to it."""
+    """Open a link flow and lead the reader to it, or to the only other way there is."""
+    if not link.has_flow():
+        return _lead_to(request, f"{_LIST}/simplefin")
     return _lead_on(request, link.start_link(current.household_id, current.user_id))
 
 

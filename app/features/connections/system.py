@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, and_, case, func, or_, select, update
+from sqlalchemy import ARRAY, Double, Row, and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -164,21 +164,48 @@ def measure_queue(session: Session) -> Row[int, float, int]:
     ).one()
 
 
-def measure_runs(session: Session, span: dt.timedelta) -> Sequence[Row[str, int, float, float]]:
-    """Return, by outcome, how many runs began in the last while, and their slowest parts.
+def measure_lag(
+    session: Session, due_after: dt.timedelta, shares: Sequence[float]
+) -> Sequence[Row[str, list[float]]]:
+    """Return, by provider, how many seconds its Items are behind what is due.
 
-    The last two are the 95th percentiles of the seconds spent reading and booking.
+    An Item is behind by what has passed since its last success beyond `due_after`, and by nothing
+    before that. Left out are those that only their person can help.
+
+    Args:
+        session: Of the system.
+        due_after: How long after a success the next one is due.
+        shares: Percentiles to return, in this order, each from 0 to 1.
     """
+    age = func.now() - func.coalesce(Item.synced_at, Item.created_at)
+    behind = func.greatest(0.0, func.extract("epoch", age - due_after).cast(Double))
+    percentiles = func.percentile_cont(literal(list(shares), ARRAY(Double)))
+    return session.execute(
+        select(Item.provider, percentiles.within_group(behind))
+        .where(Item.unlinked_at.is_(None), Item.state.in_(("good", "expiring")))
+        .group_by(Item.provider)
+    ).all()
+
+
+def count_runs(session: Session, span: dt.timedelta) -> Sequence[Row[str, str, int]]:
+    """Return, by provider and outcome, how many runs began in the last while."""
+    is_its = and_(Item.household_id == SyncRun.household_id, Item.id == SyncRun.item_id)
+    return session.execute(
+        select(Item.provider, SyncRun.state, func.count())
+        .join(Item, is_its)
+        .where(SyncRun.started_at > func.now() - span)
+        .group_by(Item.provider, SyncRun.state)
+    ).all()
+
+
+def measure_runs(session: Session, span: dt.timedelta) -> Row[float, float]:
+    """Return the 95th percentiles of the seconds that runs of the last while read and booked."""
     ended = func.coalesce(SyncRun.finished_at, func.now())
     reading = func.extract("epoch", SyncRun.read_at - SyncRun.started_at)
     booking = func.extract("epoch", ended - SyncRun.read_at)
     return session.execute(
         select(
-            SyncRun.state,
-            func.count(),
             func.coalesce(func.percentile_cont(0.95).within_group(reading), 0.0),
             func.coalesce(func.percentile_cont(0.95).within_group(booking), 0.0),
-        )
-        .where(SyncRun.started_at > func.now() - span)
-        .group_by(SyncRun.state)
-    ).all()
+        ).where(SyncRun.started_at > func.now() - span, SyncRun.state == "done")
+    ).one()

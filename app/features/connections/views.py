@@ -55,12 +55,17 @@ _NOTICES = {
 
 
 def connections_view(
-    connections: Sequence[Connection], spans: Mapping[UUID, Span], *, practice_banks: bool
+    connections: Sequence[Connection],
+    spans: Mapping[UUID, Span],
+    *,
+    practice_banks: bool,
+    has_flow: bool,
 ) -> ConnectionsView:
     """Return the page of all connections."""
     return ConnectionsView(
         connections=tuple(card(each, spans, practice_banks=practice_banks) for each in connections),
         practice_banks=practice_banks,
+        has_flow=has_flow,
     )
 
 

@@ -12,12 +12,13 @@ from app.core import metrics, web
 from app.core.config import settings
 from app.core.errors import ForbiddenError, UnauthorizedError
 from app.features.connections.service import statistics
-from app.features.operations import backups, service
+from app.features.operations import backups, certificate, service
 
 router = APIRouter(tags=["operations"])
 # Once in a web process; workers have no metrics of their own.
 metrics.registry.register(statistics.SyncCollector())
 metrics.registry.register(backups.BackupCollector())
+metrics.registry.register(certificate.CertificateCollector())
 
 
 class Parts(BaseModel):

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import metrics
 from app.core.database import system_transaction
 from app.features.operations import repository
 
@@ -64,25 +65,28 @@ class BackupCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the ages; without a value where there is nothing to tell."""
-        age = _gauge(
-            "fta_backup_age_seconds", "Seconds since the moment that the last backup's data is of."
-        )
-        check_age = _gauge(
-            "fta_backup_check_age_seconds", "Seconds since a backup was last restored to see."
-        )
-        check_ok = _gauge("fta_backup_check_ok", "1 if that one came back as it was kept, else 0.")
         try:
             found = last()
         except SQLAlchemyError as error:
             log.warning("backup_metrics_not_measured", error=type(error).__name__)
             found = {}
-        if BACKUP in found:
-            age.add_metric([], found[BACKUP].age_seconds)
-        if CHECK in found:
-            check_age.add_metric([], found[CHECK].age_seconds)
-            check_ok.add_metric([], float(found[CHECK].is_ok))
-        yield from (age, check_age, check_ok)
-
-
-def _gauge(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, labels=[])
+        ages = {kind: {(): each.age_seconds} for kind, each in found.items()}
+        is_ok = {kind: {(): float(each.is_ok)} for kind, each in found.items()}
+        yield metrics.gauge(
+            "fta_backup_age_seconds",
+            "Seconds since the moment that the last backup's data is of.",
+            [],
+            ages.get(BACKUP, {}),
+        )
+        yield metrics.gauge(
+            "fta_backup_check_age_seconds",
+            "Seconds since a backup was last restored to see.",
+            [],
+            ages.get(CHECK, {}),
+        )
+        yield metrics.gauge(
+            "fta_backup_check_ok",
+            "1 if that one came back as it was kept, else 0.",
+            [],
+            is_ok.get(CHECK, {}),
+        )

@@ -9,16 +9,21 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.core.celery import celery
 from app.core.config import settings
-from app.core.database import system_transaction
+from app.core.database import nobodys_transaction, system_transaction
 from app.features.connections import system
-from app.features.operations import backups
+from app.features.operations import backups, repository
 from app.features.operations.backups import Remembered
+from app.features.operations.certificate import watch
 
 SPAN = dt.timedelta(days=1)
+TOO_LONG = dt.timedelta(hours=1)
+"""What mends itself has done so by then."""
+SLOWEST_MAX = 10
 BROKER_SECONDS_MAX = 1.0
 log = structlog.get_logger(__name__)
 # The first word says what kind of statement it is; the rest may name somebody's data.
@@ -37,6 +42,16 @@ _SIZES = text("""
     ORDER BY 2 DESC, 1 LIMIT 8
 """)
 _SIZE = text("SELECT pg_database_size(current_database())")
+_SET_ASIDE = "The worker died three times at each: look into the logs for why, then try again."
+_ERASURES = (
+    "A bank's service does not answer; it is asked again, and after 20 hours left out. "
+    "The log says household_erased when it is done."
+)
+_LINKS = (
+    "A worker died while a bank was being linked: its person links it again. Compare with the "
+    "Items in the provider's dashboard, since one of them may be billed."
+)
+_MAILS = "fintech doctor says whether the server of SMTP_URL answers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,12 @@ class Overview:
     """Of syncs of a day: code, how many, the last."""
     slow: Sequence[tuple[str, float, str]]
     """Statements that run for over a second: kind, seconds, what they wait for."""
+    slowest: Sequence[Row[str, int, float, float]] | None
+    """What took most time of all: text without values, calls, seconds each, seconds in all; None
+    where the server does not count."""
+    left_waiting: tuple[int, int, int]
+    """Deletions of households, link flows of unknown end, mail: for longer than `TOO_LONG`."""
+    certificate_left: dt.timedelta | None
     database_bytes: int
     tables: Sequence[tuple[str, int]]
     backup: Remembered | None
@@ -75,6 +96,26 @@ class Overview:
         return sum(row[4] for row in self.providers)
 
     @property
+    def needs_a_hand(self) -> list[tuple[str, str, str]]:
+        """What does not mend itself, in words: what, how many, and what to do."""
+        erasures, links, mails = self.left_waiting
+        rows = [
+            ("Connections set aside", self.parked, _SET_ASIDE),
+            ("Deletions of households that wait", erasures, _ERASURES),
+            ("Links whose end nobody knows", links, _LINKS),
+            ("Messages that the mail server does not take", mails, _MAILS),
+        ]
+        return [(what, str(count), how) for what, count, how in rows if count]
+
+    @property
+    def certificate(self) -> str:
+        """The certificate in words; empty where there is none to see."""
+        if self.certificate_left is None:
+            return ""
+        days = self.certificate_left.days
+        return f"good for {days} days" if days >= 0 else "has ended"
+
+    @property
     def work(self) -> list[tuple[str, str]]:
         """Queues and workers in words."""
         oldest = f", the first for {_span(self.waiting_seconds)}" if self.waiting else ""
@@ -83,6 +124,8 @@ class Overview:
             ("Connections being synced", str(self.running)),
             ("Workers that answer", ", ".join(self.workers) or "none"),
         ]
+        if self.certificate:
+            rows.append(("Certificate at PUBLIC_URL", self.certificate))
         for queue in self.queues:
             waiting = "the broker does not answer" if queue.messages is None else queue.messages
             rows.append((f"Messages in the queue {queue.name}", str(waiting)))
@@ -127,6 +170,14 @@ class Overview:
         """Slow statements in words."""
         return [(kind, f"{seconds:.1f}", waits or "nothing") for kind, seconds, waits in self.slow]
 
+    @property
+    def costliest(self) -> list[tuple[str, str, str, str]]:
+        """What took most time of all, in words."""
+        return [
+            (query, f"{calls:,}", f"{each * 1000:,.1f} ms", _span(total))
+            for query, calls, each, total in self.slowest or ()
+        ]
+
 
 def look() -> Overview:
     """Look at the server; takes a second for the workers to answer."""
@@ -136,6 +187,7 @@ def look() -> Overview:
         providers = system.count_by_provider(session)
         errors = system.count_errors(session, SPAN)
         slow, size, tables = _database(session)
+        erasures, links, mails = repository.count_left_waiting(session, TOO_LONG)
     return Overview(
         waiting=waiting,
         waiting_seconds=float(waiting_seconds),
@@ -145,6 +197,9 @@ def look() -> Overview:
         providers=providers,
         errors=errors,
         slow=slow,
+        slowest=_slowest(),
+        left_waiting=(erasures, links, mails),
+        certificate_left=watch.left(),
         database_bytes=size,
         tables=tables,
         backup=kept.get(backups.BACKUP),
@@ -176,6 +231,15 @@ def _database(
     slow = [(str(row[0]), float(row[1]), str(row[2])) for row in session.execute(_SLOW)]
     size = int(session.scalar(_SIZE) or 0)
     return slow, size, [(str(row[0]), int(row[1])) for row in session.execute(_SIZES)]
+
+
+def _slowest() -> Sequence[Row[str, int, float, float]] | None:
+    try:
+        with nobodys_transaction() as connection:
+            return repository.list_slowest(connection, limit=SLOWEST_MAX)
+    except SQLAlchemyError as error:
+        log.warning("statements_not_measured", error=type(error).__name__)
+        return None
 
 
 def _queues() -> tuple[Queue, ...]:

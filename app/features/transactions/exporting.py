@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, replica
 from app.core.database import household_transaction
 from app.core.downloads import Download
 from app.domain import cells
@@ -69,7 +69,8 @@ def export(
 ) -> Generator[bytes, None, None]:
     """Make the file of what the filter lets through, some hundred rows at a time.
 
-    All of it is of one moment. The transaction is open while the file is read.
+    All of it is of one moment, and read on the replica where there is one. The transaction is
+    open while the file is read.
 
     Args:
         household_id: Whose.
@@ -78,7 +79,7 @@ def export(
         format: `csv` or `json`.
         is_raw: Leave cells of a CSV file as they are, though a spreadsheet would compute them.
     """
-    with household_transaction(household_id) as session:
+    with replica.reading_transaction(household_id) as session:
         if format == "csv":
             yield from lines(session, household_id, wanted, names, is_raw=is_raw)
         else:

@@ -61,6 +61,8 @@ class SignedIn:
     """How many possible duplicates wait for the user; at most a second old."""
     notices: int = 0
     """How many notices the person has not read; at most a second old."""
+    is_operator: bool = False
+    """Whether pages lead to /operations, which asks again."""
 
     @property
     def actor(self) -> Actor:
@@ -292,6 +294,7 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
         alerts=row.alerts,
         questions=row.questions,
         notices=row.notices,
+        is_operator=row.is_operator,
     )
 
 
@@ -310,4 +313,5 @@ def _page_context(request: Request, current: SignedIn) -> PageContext:
         alerts=current.alerts,
         questions=current.questions,
         notices=current.notices,
+        is_operator=current.is_operator,
     )

@@ -18,11 +18,13 @@ from app.core.ratelimit import Limit
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
 from app.features.users import repository
-from app.features.users.repository import second_factors
+from app.features.vault import rotation
+from app.models import UserTotp
 
 CODE_BY_USER = Limit("code:user", burst=10, refill_seconds=120)
 """Three of a million codes are right at a time: who guesses all day long waits more than a year."""
 CODE_LENGTH_MAX = 100
+SECRETS = rotation.Kept(UserTotp.user_id, UserTotp.secret, UserTotp.key_id)
 _PLACE = "user_totp.secret"
 _TOTP_CODE = re.compile(r"[0-9]{%d}" % totp.DIGITS)  # noqa: UP031  # braces of its own
 
@@ -83,34 +85,13 @@ def seal(secret: bytes, user_id: UUID) -> tuple[bytes, str]:
     return key.seal(secret, place=_PLACE, row_id=user_id), key_id
 
 
-def count_by_key() -> dict[str, int]:
-    """Return how many people's secrets each key of ENCRYPTION_KEYS seals, by its id."""
-    with database.system_transaction() as session:
-        return {row[0]: row[1] for row in second_factors.count_totp_by_key(session)}
-
-
 def reseal_all() -> tuple[int, dict[UUID, str]]:
     """Seal every person's secret under the newest of ENCRYPTION_KEYS, while everything runs.
 
     Returns:
         How many were sealed anew, and for each person whose secret did not open, why.
     """
-    done, failed = 0, dict[UUID, str]()
-    after: UUID | None = None
-    while True:
-        with database.system_transaction() as session:
-            rows = second_factors.lock_totp_of_others(session, encryption.CURRENT_KEY_ID, after)
-            for user_id, secret, key_id in rows:
-                try:
-                    plain = unseal(secret, key_id, user_id)
-                except encryption.SealError as error:
-                    failed[user_id] = str(error)
-                    continue
-                second_factors.replace_totp(session, user_id, *seal(plain, user_id))
-                done += 1
-        if not rows:
-            return done, failed
-        after = rows[-1][0]
+    return rotation.renew_all(SECRETS, _reseal)
 
 
 def unseal(sealed: bytes, key_id: str, user_id: UUID) -> bytes:
@@ -121,6 +102,10 @@ def unseal(sealed: bytes, key_id: str, user_id: UUID) -> bytes:
     """
     key = encryption.person_key(user_id, key_id)
     return key.open(sealed, place=_PLACE, row_id=user_id)
+
+
+def _reseal(user_id: UUID, secret: bytes, key_id: str) -> tuple[bytes, str]:
+    return seal(unseal(secret, key_id, user_id), user_id)
 
 
 def hash_recovery_code(code: str) -> bytes:

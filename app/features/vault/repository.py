@@ -1,12 +1,22 @@
 """SQL of the vault."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.models import HouseholdKey
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where secrets are kept that one of ENCRYPTION_KEYS wraps or seals, one an owner."""
+
+    owner_id: InstrumentedAttribute[UUID]
+    secret: InstrumentedAttribute[bytes]
+    key_id: InstrumentedAttribute[str]
 
 
 def insert_key(session: Session, household_id: UUID, wrapped: bytes, key_id: str) -> None:
@@ -29,35 +39,32 @@ def delete_key(session: Session, household_id: UUID) -> None:
     session.execute(delete(HouseholdKey).where(HouseholdKey.household_id == household_id))
 
 
-def count_keys(session: Session) -> Sequence[Row[str, int]]:
-    """Count the households' keys by the id of the key that wraps them; crosses households."""
-    statement = select(HouseholdKey.key_id, func.count()).group_by(HouseholdKey.key_id)
-    return session.execute(statement.order_by(HouseholdKey.key_id)).all()
+def count_by_key(session: Session, kept: Kept) -> Sequence[Row[str, int]]:
+    """Count secrets by the id of the key that they are under; crosses households."""
+    statement = select(kept.key_id, func.count()).group_by(kept.key_id)
+    return session.execute(statement.order_by(kept.key_id)).all()
 
 
-def lock_keys_of_others(
-    session: Session, current: str, after: UUID | None, limit: int
+def lock_under_others(
+    session: Session, kept: Kept, current: str, after: UUID | None, limit: int
 ) -> Sequence[Row[UUID, bytes, str]]:
-    """Return the next keys that another than the current one wraps; crosses households.
+    """Return the next secrets that are under another than the current key; crosses households.
 
     Those that somebody else holds at the moment are left out.
     """
     statement = (
-        select(HouseholdKey.household_id, HouseholdKey.wrapped_key, HouseholdKey.key_id)
-        .where(HouseholdKey.key_id != current)
-        .order_by(HouseholdKey.household_id)
+        select(kept.owner_id, kept.secret, kept.key_id)
+        .where(kept.key_id != current)
+        .order_by(kept.owner_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     if after is not None:
-        statement = statement.where(HouseholdKey.household_id > after)
+        statement = statement.where(kept.owner_id > after)
     return session.execute(statement).all()
 
 
-def replace_key(session: Session, household_id: UUID, wrapped: bytes, key_id: str) -> None:
-    """Store the same key, wrapped by another."""
-    session.execute(
-        update(HouseholdKey)
-        .where(HouseholdKey.household_id == household_id)
-        .values(wrapped_key=wrapped, key_id=key_id)
-    )
+def replace(session: Session, kept: Kept, owner_id: UUID, secret: bytes, key_id: str) -> None:
+    """Store the same secret, under another key."""
+    values = {kept.secret.key: secret, kept.key_id.key: key_id}
+    session.execute(update(kept.owner_id.class_).where(kept.owner_id == owner_id).values(values))

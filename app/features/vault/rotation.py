@@ -1,42 +1,56 @@
-"""Rotating the operator's key: each household's key is wrapped anew, while everything runs.
+"""Rotating the operator's key: what it wraps or seals is put under the newest, while all runs.
 
-What is sealed stays as it is: only the keys that open it change their wrapping. Each batch is a
-transaction of its own, so a rotation that was killed is begun again and finds less to do.
+Each batch is a transaction of its own, so a rotation that was killed is begun again and finds less
+to do.
 """
 
+from collections.abc import Callable
 from uuid import UUID
 
 from app.core import encryption
 from app.core.database import system_transaction
 from app.features.vault import repository
+from app.features.vault.repository import Kept as Kept
+from app.models import HouseholdKey
 
 BATCH = 200
+HOUSEHOLD_KEYS = Kept(HouseholdKey.household_id, HouseholdKey.wrapped_key, HouseholdKey.key_id)
+Renew = Callable[[UUID, bytes, str], tuple[bytes, str]]
+"""From an owner, their secret and the id of its key to the same under the newest; may raise
+SealError."""
 
 
-def count_by_key() -> dict[str, int]:
-    """Return how many households' keys each key wraps, by its id."""
+def count_by_key(kept: Kept) -> dict[str, int]:
+    """Return how many secrets are under each key, by its id."""
     with system_transaction() as session:
-        return {row[0]: row[1] for row in repository.count_keys(session)}
+        return {row[0]: row[1] for row in repository.count_by_key(session, kept)}
 
 
-def rotate() -> tuple[int, dict[UUID, str]]:
-    """Wrap every household's key by the newest of ENCRYPTION_KEYS.
+def rewrap_all() -> tuple[int, dict[UUID, str]]:
+    """Wrap every household's key by the newest of ENCRYPTION_KEYS; what it seals stays as it is."""
+    return renew_all(HOUSEHOLD_KEYS, encryption.rewrap_key)
+
+
+def renew_all(kept: Kept, renew: Renew) -> tuple[int, dict[UUID, str]]:
+    """Put every secret under the newest of ENCRYPTION_KEYS.
 
     Returns:
-        How many were wrapped anew, and for each household whose key did not open, why.
+        How many were put under it, and for each owner whose secret did not open, why.
     """
     done, failed = 0, dict[UUID, str]()
     after: UUID | None = None
     while True:
         with system_transaction() as session:
-            rows = repository.lock_keys_of_others(session, encryption.CURRENT_KEY_ID, after, BATCH)
-            for household_id, wrapped, key_id in rows:
+            rows = repository.lock_under_others(
+                session, kept, encryption.CURRENT_KEY_ID, after, BATCH
+            )
+            for owner_id, secret, key_id in rows:
                 try:
-                    anew = encryption.rewrap_key(household_id, wrapped, key_id)
+                    anew = renew(owner_id, secret, key_id)
                 except encryption.SealError as error:
-                    failed[household_id] = str(error)
+                    failed[owner_id] = str(error)
                     continue
-                repository.replace_key(session, household_id, *anew)
+                repository.replace(session, kept, owner_id, *anew)
                 done += 1
         if not rows:
             return done, failed

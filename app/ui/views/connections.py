@@ -87,6 +87,8 @@ class ConnectionsView:
     connections: tuple[ConnectionCard, ...]
     practice_banks: bool = False
     """No provider keys are set: linking opens the simulator."""
+    has_flow: bool = True
+    """Linking leads to a provider's page; else to the form for setup tokens, the only way."""
 
 
 @dataclass(frozen=True, slots=True)

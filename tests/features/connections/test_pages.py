@@ -352,16 +352,20 @@ def test_a_strangers_link_flow_is_not_there(ada, cleo, plaid):
     assert cleo.get(ours.replace("/link/", "/linked/")).status_code == 404
 
 
-def test_without_a_provider_the_page_says_so(ada):
+def test_without_a_flow_to_banks_connecting_leads_to_the_only_way_there_is(ada):
+    """Plaid's keys are not set: one button, and it leads to the form for SimpleFIN's tokens."""
     before = dict(registry._providers)
     registry.configure(None)
     try:
+        page = ada.get("/connections").text
         answer = ada.post("/connections/link")
     finally:
         registry._providers.update(before)
 
-    assert answer.status_code == 503
-    assert "no bank data provider" in answer.text
+    assert page.count("Connect a bank") == 1
+    assert "Connect with SimpleFIN" not in page
+    assert (answer.status_code, answer.headers["location"]) == (303, "/connections/simplefin")
+    assert "Connect with SimpleFIN" in ada.get("/connections").text
 
 
 def test_the_page_that_leads_on_is_kept_by_nobody(ada, plaid):

@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from app.cli import user
 from app.core import metrics
-from app.core.database import system_transaction
+from app.core.database import nobodys_transaction, system_transaction
+from app.core.ids import uuid7
 from app.features.operations import backups
-from app.models import Item
+from app.models import Item, LinkSession
 from tests.features.connections.bank import linked, open_bank
 
 NOW = dt.datetime.now(dt.UTC)
@@ -81,3 +82,49 @@ def test_the_age_of_the_last_backup_is_measured_and_shown(operator):
     page = operator.get("/operations").text
     assert "fintech-x.backup" in page
     assert "did NOT come back whole" in page
+
+
+def test_the_menu_leads_operators_there_and_nobody_else(operator, ben):
+    assert 'href="/operations"' in operator.get("/settings").text
+    assert 'href="/operations"' not in ben.get("/settings").text
+
+
+def test_what_does_not_mend_itself_is_named_with_what_to_do(operator, cleo):
+    assert "Links whose end nobody knows" not in operator.get("/operations").text
+    with system_transaction() as session:
+        session.add(
+            LinkSession(
+                household_id=cleo.household_id,
+                id=uuid7(),
+                user_id=cleo.user_id,
+                provider="plaid",
+                link_token="link-operations",
+                state="unknown",
+                expires_at=NOW,
+            )
+        )
+    try:
+        page = operator.get("/operations").text
+        assert "Links whose end nobody knows" in page
+        assert "its person links it again" in page
+    finally:
+        with system_transaction() as session:
+            session.query(LinkSession).filter_by(link_token="link-operations").delete()
+
+
+def test_what_took_most_time_is_shown_where_the_database_counts_it(operator):
+    """A view of that name stands in for the extension, which a server loads when it starts."""
+    assert "load pg_stat_statements" in operator.get("/operations").text
+    counted = "'SELECT $1  FROM rows' AS query, 7 AS calls, 2.5 AS mean_exec_time, 17.5"
+    of = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    with nobodys_transaction() as connection:
+        connection.exec_driver_sql(
+            f"CREATE VIEW pg_stat_statements AS SELECT {counted} AS total_exec_time, {of} AS dbid"
+        )
+    try:
+        page = operator.get("/operations").text
+        for words in ("SELECT $1 FROM rows", "2.5 ms"):
+            assert words in page
+    finally:
+        with nobodys_transaction() as connection:
+            connection.exec_driver_sql("DROP VIEW pg_stat_statements")

@@ -38,6 +38,7 @@ PEOPLE = ("button", "api", "link", *turns.READING_ALL)
 """Who asks for a sync on a person's behalf."""
 ITEMS_MAX = 100
 """Connections of one household."""
+_FLOW_PROVIDER = "plaid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ class LinkOutcome:
     message: str | None = None
 
 
+def has_flow() -> bool:
+    """Tell whether there is a provider whose flow leads to banks; else there are setup tokens."""
+    return _FLOW_PROVIDER in registry.names()
+
+
 def start_link(
     household_id: UUID,
     user_id: UUID,
     *,
-    provider_name: str = "plaid",
+    provider_name: str = _FLOW_PROVIDER,
     item_id: UUID | None = None,
     select_accounts: bool = False,
 ) -> LinkFlow:
@@ -321,7 +327,7 @@ def open_session(
     household_id: UUID,
     user_id: UUID,
     *,
-    provider_name: str = "plaid",
+    provider_name: str = _FLOW_PROVIDER,
     item_id: UUID | None = None,
 ) -> LinkSession:
     """Note that a user brings a one-time token that no link flow of ours made."""

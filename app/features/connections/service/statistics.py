@@ -8,15 +8,19 @@ figures; take the maximum, not the sum.
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from app.core import metrics
 from app.core.database import system_transaction
 from app.features.connections import system
+from app.features.connections.service import schedule
+from app.providers import registry
 
 SPAN = dt.timedelta(hours=1)
 KEPT_SECONDS = 5.0
@@ -24,6 +28,8 @@ KEPT_SECONDS = 5.0
 ITEM_STATES = ("good", "expiring", "needs_user", "dead", "parked")
 PROOFS = ("tied", "gap", "accepted", "unproven")
 RUN_STATES = ("running", "done", "failed", "lost")
+LAGS = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}
+"""Which percentiles of the lag are given, as Prometheus writes them."""
 log = structlog.get_logger(__name__)
 
 
@@ -49,51 +55,78 @@ class SyncCollector(Collector):
 
 def _measure_if_possible() -> list[GaugeMetricFamily]:
     try:
-        return _measure()
+        with system_transaction() as session:
+            return [*_items(session), *_runs(session), *_queue(session)]
     except SQLAlchemyError as error:
         log.warning("sync_metrics_not_measured", error=type(error).__name__)
         return []
 
 
-def _measure() -> list[GaugeMetricFamily]:
-    with system_transaction() as session:
-        items = {row[0]: row[1] for row in system.count_items(session)}
-        proofs = {row[0]: row[1] for row in system.count_proofs(session)}
-        waiting, age, running = system.measure_queue(session)
-        runs = {row[0]: row[1:] for row in system.measure_runs(session, SPAN)}
-    none = (0, 0.0, 0.0)
-    by_item = _gauge("fta_items", "Linked connections, by state.", ["state"])
-    by_run = _gauge(
-        "fta_sync_runs_last_hour", "Sync runs that began in the last hour, by outcome.", ["outcome"]
+def _items(session: Session) -> Iterator[GaugeMetricFamily]:
+    items = {row[0]: row[1] for row in system.count_items(session)}
+    proofs = {row[0]: row[1] for row in system.count_proofs(session)}
+    yield metrics.gauge(
+        "fta_items",
+        "Linked connections, by state.",
+        ["state"],
+        {(state,): items.get(state, 0) for state in ITEM_STATES},
     )
-    seconds = _gauge(
+    yield metrics.gauge(
+        "fta_accounts",
+        "Accounts, by how far they tie out.",
+        ["proof"],
+        {(proof,): proofs.get(proof, 0) for proof in PROOFS},
+    )
+
+
+def _runs(session: Session) -> Iterator[GaugeMetricFamily]:
+    none = {(name, state): 0.0 for name in registry.names() for state in RUN_STATES}
+    runs = {(row[0], row[1]): float(row[2]) for row in system.count_runs(session, SPAN)}
+    yield metrics.gauge(
+        "fta_sync_runs_last_hour",
+        "Sync runs that began in the last hour, by provider and outcome.",
+        ["provider", "outcome"],
+        none | runs,
+    )
+    reading, booking = system.measure_runs(session, SPAN)
+    yield metrics.gauge(
         "fta_sync_seconds_p95_last_hour",
         "95th percentile of the seconds that finished runs of the last hour took, by part.",
         ["part"],
+        {("reading",): float(reading), ("booking",): float(booking)},
     )
-    by_proof = _gauge("fta_accounts", "Accounts, by how far they tie out.", ["proof"])
-    for proof in PROOFS:
-        by_proof.add_metric([proof], proofs.get(proof, 0))
-    for state in ITEM_STATES:
-        by_item.add_metric([state], items.get(state, 0))
-    for state in RUN_STATES:
-        by_run.add_metric([state], runs.get(state, none)[0])
-    seconds.add_metric(["reading"], float(runs.get("done", none)[1]))
-    seconds.add_metric(["booking"], float(runs.get("done", none)[2]))
-    return [
-        by_item,
-        by_proof,
-        by_run,
-        seconds,
-        _gauge("fta_syncs_waiting", "Connections that are due and nobody works on.", value=waiting),
-        _gauge("fta_syncs_waiting_seconds", "How long the first of them has waited.", value=age),
-        _gauge("fta_syncs_running", "Connections that a worker has the turn of.", value=running),
-    ]
+    lags = {name: [0.0] * len(LAGS) for name in registry.names()}
+    found = system.measure_lag(session, schedule.due_after(), list(LAGS.values()))
+    lags |= {row[0]: row[1] for row in found}
+    yield metrics.gauge(
+        "fta_sync_lag_seconds",
+        "How long connections are behind what is due, by provider: percentiles.",
+        ["provider", "quantile"],
+        {
+            (name, share): seconds
+            for name, percentiles in lags.items()
+            for share, seconds in zip(LAGS, percentiles, strict=True)
+        },
+    )
 
 
-def _gauge(
-    name: str, help_: str, labels: Sequence[str] = (), value: float | None = None
-) -> GaugeMetricFamily:
-    if labels:
-        return GaugeMetricFamily(name, help_, labels=labels)
-    return GaugeMetricFamily(name, help_, value=float(value or 0))
+def _queue(session: Session) -> Iterator[GaugeMetricFamily]:
+    waiting, seconds, running = system.measure_queue(session)
+    yield metrics.gauge(
+        "fta_syncs_waiting",
+        "Connections that are due and nobody works on.",
+        [],
+        {(): waiting},
+    )
+    yield metrics.gauge(
+        "fta_syncs_waiting_seconds",
+        "How long the first of them has waited.",
+        [],
+        {(): float(seconds)},
+    )
+    yield metrics.gauge(
+        "fta_syncs_running",
+        "Connections that a worker has the turn of.",
+        [],
+        {(): running},
+    )

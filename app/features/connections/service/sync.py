@@ -7,7 +7,6 @@ them without asking the provider again.
 """
 
 import datetime as dt
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -19,7 +18,6 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.core import clock, events, jobs, tracing
-from app.core.config import settings
 from app.core.database import household_transaction
 from app.core.faults import fault
 from app.domain import taxonomy
@@ -28,7 +26,7 @@ from app.features.accounts import service as accounts
 from app.features.categories import service as categories
 from app.features.changes import service as changes
 from app.features.connections import repository
-from app.features.connections.service import fetching, health, rereading, turns
+from app.features.connections.service import fetching, health, rereading, schedule, turns
 from app.features.connections.service.fetching import JournaledPage, ReadPages, moves_cursor
 from app.features.connections.service.turns import Turn
 from app.features.journal import service as journal
@@ -319,13 +317,7 @@ def _next_sync(item: Item, last: Page, now: dt.datetime) -> dt.datetime:
     is_young = now - item.created_at < HISTORY_HURRY
     if is_young and not (item.history_complete or last.history_complete):
         return now + HISTORY_WAIT
-    return _next_regular(now)
-
-
-def _next_regular(now: dt.datetime) -> dt.datetime:
-    """Return when to look again without being asked, spread so that Items do not bunch."""
-    interval = dt.timedelta(minutes=settings.SYNC_INTERVAL_MINUTES)
-    return now + interval * random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, hides nothing
+    return schedule.next_regular(now)
 
 
 def _fail(turn: Turn, error: ProviderError, *, is_ours: bool = False) -> None:
@@ -336,7 +328,7 @@ def _fail(turn: Turn, error: ProviderError, *, is_ours: bool = False) -> None:
         if item is not None and item.lease_id == turn.lease_id:
             values = health.of_error(error, failures=item.failures, now=now)
             values |= {"lease_id": None, "lease_until": None}
-            values.setdefault("next_sync_at", _next_regular(now))
+            values.setdefault("next_sync_at", schedule.next_regular(now))
             values["lost_runs"] = item.lost_runs + 1 if is_ours else 0
             if values["lost_runs"] == turns.LOST_RUNS_MAX:
                 values |= turns.set_aside()

@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, replica
 from app.core.database import household_transaction
 from app.core.downloads import Download
 from app.core.encryption import HouseholdKey
@@ -95,10 +95,14 @@ def note(household_id: UUID, *, actor: Actor = audit.SYSTEM) -> None:
 
 
 def export(household_id: UUID) -> Generator[bytes, None, None]:
-    """Make the archive, some hundred rows at a time; one transaction is open all the while."""
+    """Make the archive, some hundred rows at a time, on the replica where there is one.
+
+    One transaction is open all the while.
+    """
     persons = people.list_people(household_id)
     sink = _Sink()
-    with household_transaction(household_id) as session, ZipFile(sink, "w", ZIP_DEFLATED) as file:
+    reading = replica.reading_transaction(household_id)
+    with reading as session, ZipFile(sink, "w", ZIP_DEFLATED) as file:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         key = vault.get_key(session, household_id)
         entries: dict[str, dict[str, object]] = {}

@@ -63,6 +63,7 @@ class SessionRow:
     """How many possible duplicates wait for the user."""
     notices: int
     """How many notices the person has not read."""
+    is_operator: bool
     scopes: Sequence[str] | None = None
     """What it may do; None: all that its person may."""
 
@@ -212,6 +213,7 @@ def person_columns(proof: Proof) -> tuple[ColumnElement[Any], ...]:
         _connections_in_trouble(proof),
         _open_questions(proof),
         _unread_notices(proof),
+        User.is_operator.expression,
     )
 
 
