@@ -5,8 +5,6 @@ import importlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,8 +16,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
+from app.cli import doctor_servers as servers
 from app.cli.api import Api, ApiError
 from app.cli.backups_folder import backups_folder
+from app.cli.findings import CONNECT_SECONDS_MAX, Finding, Problem, Warned, connected
 from app.cli.migrations import ROOT
 from app.core import clock
 from app.core.backups import shelf
@@ -31,38 +31,12 @@ if TYPE_CHECKING:
 POSTGRESQL_MAJORS = range(15, 19)
 FREE_BYTES_MIN = 1_000_000_000
 CLOCK_SKEW_SECONDS_MAX = 2.0
-CONNECT_SECONDS_MAX = 5
 PROVIDER_SECONDS_MAX = 10.0
 BACKUP_AGE_MAX = dt.timedelta(hours=26)
 CHECK_AGE_MAX = dt.timedelta(days=31)
 ROLES = ("fintech_tenant", "fintech_system")
-NEED_DATABASE = ("isolation", "migrations", "clock")
+NEED_DATABASE = ("pooler", "replica", "isolation", "migrations", "clock")
 """Checks that say nothing more where the database is not well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found."""
-
-    subject: str
-    is_ok: bool
-    text: str
-    remedy: str = ""
-    is_warning: bool = False
-    """The program runs well, but somebody should look."""
-
-
-class Problem(Exception):  # noqa: N818 - a finding, not a fault of this program
-    """A check failed: what is wrong, and how to mend it."""
-
-    def __init__(self, text: str, remedy: str) -> None:
-        super().__init__(text)
-        self.text = text
-        self.remedy = remedy
-
-
-class Warned(Problem):
-    """A check found what does not keep the program from running."""
 
 
 @click.command("doctor")
@@ -91,6 +65,7 @@ def examine() -> Iterator[Finding]:
     checks: dict[str, Callable[[Settings], str]] = {
         "keys": check_keys,
         "database": check_database,
+        **servers.wanted(settings),
         "isolation": check_isolation,
         "migrations": check_migrations,
         "clock": check_clock,
@@ -149,26 +124,9 @@ def check_keys(settings: "Settings") -> str:
     return f"SECRET_KEY is strong; {len(keys)} encryption key(s), newest {next(iter(keys))}"
 
 
-@contextmanager
-def _connected(settings: "Settings") -> Iterator[psycopg.Connection[Any]]:
-    try:
-        connection = psycopg.connect(
-            settings.DATABASE_URL.get_secret_value(),
-            connect_timeout=CONNECT_SECONDS_MAX,
-            autocommit=True,
-        )
-    except psycopg.Error as error:
-        raise Problem(
-            f"does not answer: {str(error).splitlines()[0]}",
-            "start it (`fintech up` starts an embedded one), or correct DATABASE_URL",
-        ) from None
-    with connection:
-        yield connection
-
-
 def check_database(settings: "Settings") -> str:
     """Say whether PostgreSQL answers and is of a supported version."""
-    with _connected(settings) as connection:
+    with connected(settings.DATABASE_URL.get_secret_value()) as connection:
         number = connection.info.server_version
     version = f"PostgreSQL {number // 10_000}.{number % 10_000}"
     if number // 10_000 not in POSTGRESQL_MAJORS:
@@ -178,7 +136,7 @@ def check_database(settings: "Settings") -> str:
 
 def check_isolation(settings: "Settings") -> str:
     """Say whether row-level security binds: roles, our membership, and every owned table."""
-    with _connected(settings) as connection:
+    with connected(settings.DATABASE_URL.get_secret_value()) as connection:
         for role in ROLES:
             row = connection.execute(
                 "SELECT rolsuper OR rolbypassrls, pg_has_role(current_user, oid, 'MEMBER')"
@@ -224,7 +182,7 @@ _GUARDED_COUNT = f"SELECT count(*) {_OWNED} AND relrowsecurity AND relforcerowse
 def check_migrations(settings: "Settings") -> str:
     """Say whether the database is at the newest migration of this checkout."""
     heads = set(ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).get_heads())
-    with _connected(settings) as connection:
+    with connected(settings.DATABASE_URL.get_secret_value()) as connection:
         try:
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
         except psycopg.errors.UndefinedTable:
@@ -241,7 +199,7 @@ def check_migrations(settings: "Settings") -> str:
 
 def check_clock(settings: "Settings") -> str:
     """Say whether this machine and the database agree on the time."""
-    with _connected(settings) as connection:
+    with connected(settings.DATABASE_URL.get_secret_value()) as connection:
         before = time.time()
         row = connection.execute("SELECT clock_timestamp()").fetchone()
         after = time.time()

@@ -47,6 +47,19 @@ def send(to: str, subject: str, text: str, *, message_id: str) -> None:
         raise MailError(type(error).__name__) from None
 
 
+def check() -> None:
+    """Open a conversation with the server and end it, without a message.
+
+    Raises:
+        MailError: As `send`.
+    """
+    try:
+        with closing(_connect()) as server:
+            server.noop()
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise MailError(type(error).__name__) from None
+
+
 def _message(to: str, subject: str, text: str, message_id: str) -> EmailMessage:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     message = EmailMessage()

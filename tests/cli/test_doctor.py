@@ -1,5 +1,6 @@
 """The doctor finds what is wrong, and says how to mend it."""
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from app.cli import doctor
-from app.cli.doctor import Problem
+from app.cli import doctor, doctor_servers
+from app.cli.findings import Problem, Warned
+from app.core import certificate, clock, mail
 from app.core.config import Settings, settings
 from app.core.embedded import ports
+from tests.features.notices.mailbox import open_mailbox
 
 STRONG = "ZpW4mQ7xv2LhT9kR8sYdB3nCfG6jEaUu0oNi1tKe"
 KEY = "k1:" + "A" * 43 + "="
@@ -149,3 +152,75 @@ def test_a_lost_database_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "database" in subjects
     assert not set(subjects) & set(doctor.NEED_DATABASE)
     assert "broker" in subjects
+
+
+def test_only_servers_that_the_settings_name_are_looked_at() -> None:
+    assert not doctor_servers.wanted(settings)
+    named = Settings(
+        DATABASE_POOLER_URL="postgresql://pooler:6432",
+        DATABASE_REPLICA_URL="postgresql://replica:5432",
+        SMTP_URL=SecretStr("smtps://mail.example"),
+        PUBLIC_URL="https://money.example",
+    )
+    assert [*doctor_servers.wanted(named)] == ["pooler", "replica", "mail", "certificate"]
+
+
+def place(url: str) -> str:
+    """Return an address without login and database, as settings name poolers and replicas."""
+    parts = urlsplit(url)
+    return f"postgresql://{parts.hostname}:{parts.port}"
+
+
+def test_a_pooler_that_leads_to_the_database_is_well() -> None:
+    url = place(settings.DATABASE_URL.get_secret_value())
+    assert "leads to the database" in doctor_servers.check_pooler(Settings(DATABASE_POOLER_URL=url))
+
+
+def test_a_pooler_that_is_away_is_a_problem_and_a_replica_a_warning() -> None:
+    away = f"postgresql://127.0.0.1:{ports.find_free()}"
+    with pytest.raises(Problem, match="does not answer") as caught:
+        doctor_servers.check_pooler(Settings(DATABASE_POOLER_URL=away))
+    assert "DATABASE_POOLER_URL" in caught.value.remedy
+    with pytest.raises(Warned, match="does not answer") as warned:
+        doctor_servers.check_replica(Settings(DATABASE_REPLICA_URL=away))
+    assert "reports read the database so far" in warned.value.remedy
+
+
+def test_a_replica_that_takes_writes_is_none() -> None:
+    url = place(settings.DATABASE_URL.get_secret_value())
+    with pytest.raises(Warned, match="is no replica: it takes writes"):
+        doctor_servers.check_replica(Settings(DATABASE_REPLICA_URL=url))
+
+
+def test_a_mail_server_is_spoken_with_and_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_mailbox() as mailbox:
+        url = f"smtp+plain://127.0.0.1:{mailbox.port}"
+        monkeypatch.setattr(mail, "settings", changed(SMTP_URL=url))
+        assert "lets us in" in doctor_servers.check_mail(settings)
+    assert not mailbox.messages
+    with pytest.raises(Warned, match="ConnectionRefusedError") as warned:
+        doctor_servers.check_mail(settings)
+    assert "SMTP_URL" in warned.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("days", "kind", "expected"),
+    [(90, None, "good for 89 days"), (5, Warned, "ends in 4 days"), (-3, Problem, "ended 3 days")],
+)
+def test_a_certificate_is_told_by_what_is_left_of_it(
+    monkeypatch: pytest.MonkeyPatch, days: int, kind: type[Problem] | None, expected: str
+) -> None:
+    end = clock.now() + dt.timedelta(days=days)
+    monkeypatch.setattr(certificate, "read_end", lambda _url: end)
+    if kind is None:
+        assert doctor_servers.check_certificate(settings) == expected
+        return
+    with pytest.raises(kind, match=expected):
+        doctor_servers.check_certificate(settings)
+
+
+def test_a_certificate_that_nobody_shows_is_a_warning_with_the_command_to_ask() -> None:
+    nowhere = Settings(PUBLIC_URL=f"https://127.0.0.1:{ports.find_free()}")
+    with pytest.raises(Warned, match="none was shown") as warned:
+        doctor_servers.check_certificate(nowhere)
+    assert "openssl s_client" in warned.value.remedy

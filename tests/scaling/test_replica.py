@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from zipfile import ZipFile
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 
+from app.cli import doctor_servers
+from app.cli.findings import Warned
 from app.core import database, replica
-from app.core.config import settings
+from app.core.config import Settings, settings
 from app.features.connections.service import sync
 from tests.cast import SignedInBrowser, sign_in
 from tests.factories import people
@@ -116,6 +119,26 @@ def test_D12_a_report_cannot_write_wherever_it_runs(ada, monkeypatch, has_replic
         with pytest.raises(InternalError, match="read-only transaction"):
             session.execute(text("UPDATE accounts SET name = name"))
         session.rollback()
+
+
+def test_the_doctor_tells_a_replica_that_follows_from_one_that_lags(ada, servers):
+    primary = servers.url(servers.primary).set(drivername="postgresql")
+    named = Settings(
+        DATABASE_URL=SecretStr(primary.render_as_string(hide_password=False)),
+        DATABASE_REPLICA_URL=f"postgresql://127.0.0.1:{servers.replica.port}",
+    )
+    with pytest.raises(Warned, match="cancels long reports"):
+        doctor_servers.check_replica(named)
+    servers.replica.query("ALTER SYSTEM SET hot_standby_feedback = on")
+    servers.replica.query("SELECT pg_reload_conf()")
+    assert "takes no writes" in doctor_servers.check_replica(named)
+    servers.pause()
+    try:
+        query(ada.household_id, "UPDATE households SET name = 'behind'")
+        with pytest.raises(Warned, match=r"is \d+ bytes behind"):
+            doctor_servers.check_replica(named)
+    finally:
+        servers.go_on()
 
 
 def test_a_replica_that_lags_is_left_out_and_taken_again(ada, paused, monkeypatch):
