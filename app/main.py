@@ -40,8 +40,8 @@ from app.features.tieout import api as tieout_api
 from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
 from app.features.transactions import pages as transactions_pages
-from app.features.users import api as users_api
 from app.features.users import (
+    address_pages,
     confirm_pages,
     notices_api,
     notices_pages,
@@ -51,6 +51,7 @@ from app.features.users import (
     tokens_pages,
     two_step_pages,
 )
+from app.features.users import api as users_api
 from app.features.users import pages as users_pages
 from app.features.users.current import find_current_user
 from app.ui import assets, templating
@@ -71,6 +72,7 @@ ROUTERS = [
     tokens_api.router,
     tokens_pages.router,
     reset_pages.router,
+    address_pages.router,
     notices_api.router,
     notices_pages.router,
     dashboard_pages.router,

@@ -16,6 +16,7 @@ ONES_OWN = {
     ("POST", "/api/v1/households/current"): "one's own session goes to another household",
     ("POST", "/api/v1/households/leave"): "anybody may go",
     ("POST", "/api/v1/invitations/accept"): "joins another household",
+    ("POST", "/api/v1/me/delete"): "one's own login",
     ("POST", "/api/v1/notices/read"): "one's own notices",
     ("POST", "/confirm"): "shows again who one is",
     ("POST", "/confirm/passkey"): "shows again who one is",
@@ -24,12 +25,14 @@ ONES_OWN = {
     ("POST", "/household/open"): "one's own session goes to another household",
     ("POST", "/join"): "joins another household",
     ("POST", "/notices/read"): "one's own notices",
+    ("POST", "/settings/address"): "one's own address",
     ("POST", "/settings/appearance"): "one's own theme",
     ("POST", "/settings/passkeys"): "one's own passkey",
     ("POST", "/settings/passkeys/begin"): "one's own passkey",
     ("POST", "/settings/passkeys/remove"): "one's own passkey",
     ("POST", "/settings/passkeys/rename"): "one's own passkey",
     ("POST", "/settings/password"): "one's own password",
+    ("POST", "/settings/privacy/delete-login"): "one's own login",
     ("POST", "/settings/profile"): "one's own name; the service refuses the household's to viewers",
     ("POST", "/settings/sessions/end"): "one's own sessions",
     ("POST", "/settings/tokens/new"): "one's own token, which may do no more than oneself",
@@ -102,6 +105,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
     ("POST", "/api/v1/household/erase"): {"json": {"household_name": "Another one"}},
     ("POST", "/api/v1/invitations"): {"json": {}},
+    ("POST", "/api/v1/me/delete"): {"json": {"email": "another@example.org"}},
 }
 """What a route needs to get past the shape of its body."""
 

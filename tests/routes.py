@@ -8,6 +8,7 @@ from fastapi.routing import iter_route_contexts
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 FOR_STRANGERS = {
+    ("GET", "/confirm-address"),
     ("GET", "/docs"),
     ("GET", "/health"),
     ("GET", "/health/ready"),
@@ -22,6 +23,7 @@ FOR_STRANGERS = {
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/invitations/register"),
+    ("POST", "/confirm-address"),
     ("POST", "/join/register"),
     ("POST", "/register"),
     ("POST", "/reset-password"),
@@ -51,6 +53,7 @@ PROVEN = {
     ("POST", "/api/v1/household/erase"),
     ("POST", "/api/v1/household/export"),
     ("POST", "/api/v1/invitations"),
+    ("POST", "/api/v1/me/delete"),
     ("POST", "/api/v1/members/{user_id}/transfer"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),
@@ -66,6 +69,7 @@ PROVEN = {
     ("POST", "/settings/passkeys"),
     ("POST", "/settings/passkeys/begin"),
     ("POST", "/settings/passkeys/remove"),
+    ("POST", "/settings/privacy/delete-login"),
     ("POST", "/settings/privacy/erase"),
     ("POST", "/settings/privacy/export"),
     ("POST", "/settings/tokens/new"),

@@ -333,3 +333,30 @@ def _pending_key() -> bytes:
 
 def _fingerprint(password_hash: str) -> str:
     return hmac.new(_pending_key(), password_hash.encode(), hashlib.sha256).hexdigest()
+
+
+# --- Links by mail ------------------------------------------------------------------------------
+
+
+def sign_address(user_id: UUID, email_key: str, valid_for: timedelta) -> str:
+    """Return a token for the mailbox of an address, which shows that its reader is the person."""
+    claims = {"sub": str(user_id), "exp": clock.now() + valid_for, "email": email_key}
+    return jwt.encode(claims, _address_key(), settings.ALGORITHM)
+
+
+def read_address(token: str) -> tuple[UUID, str] | None:
+    """Return the person and the address of a token; None if it is not ours, or has expired."""
+    if len(token) > _TOKEN_LENGTH_MAX:
+        return None
+    try:
+        claims = jwt.decode(
+            token, _address_key(), [settings.ALGORITHM], options={"require": ["exp", "sub"]}
+        )
+        return UUID(claims["sub"]), str(claims["email"])
+    except (jwt.InvalidTokenError, ValueError, KeyError):
+        return None
+
+
+@cache
+def _address_key() -> bytes:
+    return encryption.derive_key("confirmed addresses")

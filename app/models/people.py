@@ -44,6 +44,8 @@ class User(Base):
     """As typed; for showing and for mail."""
     email_key: Mapped[str] = mapped_column(unique=True)
     """Case-folded; what signing in compares."""
+    email_confirmed_at: Mapped[Instant | None]
+    """When somebody who reads its mail said that it is theirs; None: nobody did yet."""
     name: Mapped[str]
     password_hash: Mapped[str]
     preferences: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import insert, update
 
-from app.core import database, security
+from app.core import clock, database, security
 from app.features.audit.service import Actor
 from app.features.households.service import invitations
 from app.features.households.service.invitations import Invited
 from app.features.users import service, sessions
 from app.features.users.sessions import Client, SignedInBrowser, TokenPair
-from app.models import Membership, UserSession
+from app.models import Membership, User, UserSession
 
 PASSWORD = "violet-harbor-lantern-7"
 _numbers = count(1)
@@ -35,10 +35,13 @@ def _password_hash() -> str:
 
 
 def person(name: str = "Ada", email: str | None = None) -> Person:
-    """Make a person with a household, its key and its categories."""
+    """Make a person with a household, its key and its categories; their address is confirmed."""
     email = email or f"{name.lower()}.{next(_numbers)}@example.com"
     with database.system_transaction() as session:
         made = service.create_user(session, email=email, password_hash=_password_hash(), name=name)
+        session.execute(
+            update(User).where(User.id == made.user_id).values(email_confirmed_at=clock.now())
+        )
     return Person(made.user_id, made.household_id, made.email, made.name)
 
 

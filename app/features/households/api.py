@@ -47,6 +47,12 @@ class RoleBody(Body):
     role: Role
 
 
+class EmailBody(Body):
+    """Your own e-mail address, so that nothing is deleted by mistake."""
+
+    email: Annotated[str, Field(max_length=users.EMAIL_LENGTH_MAX)]
+
+
 class InvitationBody(Body):
     """What whoever brings the link becomes, and whom it is for."""
 
@@ -189,6 +195,12 @@ def transfer_household(user_id: UUID, current: CurrentProven, session: SystemSes
 def leave_household(current: CurrentPerson, session: SystemSession) -> None:
     """Leave the household; the session goes on in another one. Its only owner cannot."""
     members.leave(session, current.household_id, actor=current.actor)
+
+
+@router.post("/me/delete", status_code=204)
+def delete_login(body: EmailBody, current: CurrentProven, session: SystemSession) -> None:
+    """Delete your own login with all that is kept of you; an only owner cannot."""
+    members.delete_login(session, body.email, actor=current.actor)
 
 
 @router.get("/invitations")

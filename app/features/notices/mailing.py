@@ -41,6 +41,16 @@ You get this because there is an account for this address at {url}.
 """
 
 
+_UNCONFIRMED = """Hello,
+
+there is news of an account for this address. To be told here what it is, sign in and confirm the
+address: {url}/settings
+
+What happened stands at {url}/notices
+If you have no account there, ignore this message.
+"""
+
+
 def want(session: Session, household_id: UUID, notice_id: UUID) -> None:
     """Have a notice sent by mail as well, once the transaction commits; nothing without a server.
 
@@ -104,7 +114,9 @@ def _put_off(due: DueMail, reason: str) -> None:
 
 
 def _message(due: DueMail) -> tuple[str, str]:
-    """Return subject and text."""
+    """Return subject and text; to an address that may be a stranger's they say nothing."""
+    if not due.is_confirmed:
+        return "[Fintech] News of your account", _UNCONFIRMED.format(url=_url())
     told = TOLD[due.action]
     # A program calls itself what it likes: nothing that could look like an address of a page.
     device = re.sub(r"[^\w ()-]", "", due.device or "")
@@ -114,6 +126,10 @@ def _message(due: DueMail) -> tuple[str, str]:
         when=due.at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         where=f"From: {place}\n" if place else "",
         advice=told.advice,
-        url=settings.PUBLIC_URL.rstrip("/"),
+        url=_url(),
     )
     return f"[Fintech] {told.title}", text
+
+
+def _url() -> str:
+    return settings.PUBLIC_URL.rstrip("/")

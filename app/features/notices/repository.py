@@ -54,6 +54,8 @@ class DueMail:
     user_id: UUID
     email: str
     is_disabled: bool
+    is_confirmed: bool
+    """Somebody who reads the address's mail said that it is theirs."""
     action: str
     at: dt.datetime
     address: str | None
@@ -84,7 +86,7 @@ def claim_mail(
         waits: How long to wait after each attempt.
     """
     statement = (
-        select(NoticeMail, Notice, User.email, User.disabled_at)
+        select(NoticeMail, Notice, User.email, User.disabled_at, User.email_confirmed_at)
         .join(
             Notice,
             (Notice.household_id == NoticeMail.household_id) & (Notice.id == NoticeMail.notice_id),
@@ -100,13 +102,13 @@ def claim_mail(
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    mail, notice, email, disabled_at = found
+    mail, notice, email, disabled_at, confirmed_at = found
     wait = waits[min(mail.attempts, len(waits) - 1)]
     mail.attempts += 1
     mail.due_at = now + wait
     return DueMail(
         household_id, notice_id, mail.attempts, notice.user_id, email, disabled_at is not None,
-        notice.action, notice.at,
+        confirmed_at is not None, notice.action, notice.at,
         notice.address, notice.device,
     )  # fmt: skip
 

@@ -8,9 +8,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import csrf
 from app.core.downloads import Download
 from app.core.errors import AppError
+from app.features.households.service import members
 from app.features.privacy.service import erasing, exporting
 from app.features.users.current import CurrentProven, CurrentUser, SignedIn
-from app.features.users.pages import errors_by_field, form_page
+from app.features.users.pages import SystemSession, errors_by_field, form_page
 from app.ui import flashes
 from app.ui.views.privacy import PrivacyView
 
@@ -46,10 +47,27 @@ def erase_household(
     return flashes.add(response, "The household is closed, and is deleted within a day.")
 
 
+@router.post("/delete-login")
+def delete_login(
+    request: Request,
+    current: CurrentProven,
+    session: SystemSession,
+    email: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    """Delete the reader's own login; the households go on without them."""
+    try:
+        members.delete_login(session, email, actor=current.actor)
+    except AppError as error:
+        return _page(request, current, error)
+    response = csrf.delete_session_cookie(RedirectResponse("/sign-in", _SEE_OTHER))
+    return flashes.add(response, "Your login is deleted, with all that was kept of you.")
+
+
 def _page(request: Request, current: SignedIn, error: AppError | None = None) -> HTMLResponse:
     view = PrivacyView(
         household_name=current.household_name,
         is_owner=current.role == "owner",
+        email=current.email,
         errors=errors_by_field(error),
     )
     return form_page(request, "privacy/privacy.html", view, error, section="settings")

@@ -13,7 +13,15 @@ from app.core import csrf, database
 from app.core import passkeys as webauthn
 from app.core.config import settings
 from app.core.errors import AppError, NotFoundError, UnauthorizedError
-from app.features.users import passkeys, passwords, preferences, service, sessions, two_step
+from app.features.users import (
+    addresses,
+    passkeys,
+    passwords,
+    preferences,
+    service,
+    sessions,
+    two_step,
+)
 from app.features.users.current import (
     CurrentPerson,
     CurrentUser,
@@ -276,6 +284,7 @@ def _settings_page(
             )
             for row in sessions.list_own(session, actor=current.actor)
         ),
+        wants_confirming=addresses.wants_confirming(session, current.user_id),
         has_second_factor=two_step.codes_left(session, current.user_id) is not None,
         passkeys=len(passkeys.list_own(session, current.user_id)),
         errors=errors_by_field(error),

@@ -24,7 +24,7 @@ from app.features.audit import service as audit
 from app.features.audit.service import Actor
 from app.features.categories import service as categories
 from app.features.notices import service as notices
-from app.features.users import preferences, repository, sessions
+from app.features.users import addresses, preferences, repository, sessions
 from app.features.users.repository import tokens
 from app.features.vault import service as vault
 from app.models import Household, User
@@ -121,6 +121,25 @@ def ensure_household(session: Session, user_id: UUID) -> UUID:
     return create_household(session, user_id, user.name)
 
 
+def check_own_address(session: Session, user_id: UUID, typed: str) -> None:
+    """Let somebody go on who typed their own address to confirm; crosses households.
+
+    Raises:
+        InvalidInputError: It is another one.
+    """
+    user = repository.find_user(session, user_id)
+    if user is None or email_key(typed) != user.email_key:
+        raise InvalidInputError(
+            "Type your e-mail address exactly as it is shown.", code="wrong_address", field="email"
+        )
+
+
+def delete_person(session: Session, user_id: UUID) -> None:
+    """Delete a person who belongs to no household any more, with factors, tokens and notices."""
+    sessions.end_all(session, user_id)
+    repository.delete_user(session, user_id)
+
+
 def check_new_person(
     email: str, password: str, name: str, *, address: str | None = None
 ) -> NewPerson:
@@ -170,6 +189,7 @@ def create_person(session: Session, *, email: str, password_hash: str, name: str
             code="email_taken",
             field="email",
         )
+    addresses.want_link(session, user_id)
     return user_id
 
 

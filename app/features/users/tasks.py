@@ -1,9 +1,17 @@
 """Tasks of people: forget what no longer matters."""
 
+from uuid import UUID
+
 from celery import shared_task
 
 from app.core.database import system_transaction
-from app.features.users import service
+from app.features.users import addresses, service
+
+
+@shared_task(name=addresses.TASK)
+def mail_address_link(user_id: str) -> None:
+    """Mail a person the link that confirms their address."""
+    addresses.mail_link(UUID(user_id))
 
 
 @shared_task(name="users.forget_old")

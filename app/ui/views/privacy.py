@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class PrivacyView:
-    """privacy/privacy.html: POST /settings/privacy/erase with household_name."""
+    """privacy/privacy.html.
+
+    Its forms: POST /settings/privacy/erase (household_name), /settings/privacy/delete-login
+    (email).
+    """
 
     household_name: str
     is_owner: bool
+    email: str = ""
+    """Of the reader."""
     errors: Mapping[str, str] = field(default_factory=dict)
 
 

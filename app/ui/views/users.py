@@ -63,6 +63,14 @@ class ResetView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmAddressView:
+    """users/confirm_address.html: POST /confirm-address with token."""
+
+    token: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QrCode:
     """A QR code as an SVG path of unit squares, quiet zone included."""
 
@@ -211,7 +219,7 @@ class SettingsView:
 
     Its forms: POST /settings/profile (name, household_name, locale, timezone, base_currency),
     /settings/appearance (theme: "", light, dark), /settings/password (current_password,
-    new_password, code), /settings/sessions/end (session_id, or `others`).
+    new_password, code), /settings/sessions/end (session_id, or `others`), /settings/address.
     """
 
     name: str
@@ -228,5 +236,7 @@ class SettingsView:
     has_second_factor: bool = False
     passkeys: int = 0
     """How many the reader has."""
+    wants_confirming: bool = False
+    """The address is still to be confirmed."""
     errors: Errors = field(default_factory=dict)
     password_characters_min: int = 12

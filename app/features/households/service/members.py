@@ -144,6 +144,49 @@ def leave(session: Session, household_id: UUID, *, actor: Actor) -> UUID:
     return next_id
 
 
+def delete_login(session: Session, typed_email: str, *, actor: Actor) -> None:
+    """Take who asks out of every household, and delete all that is kept of them as a person.
+
+    What they did to a household stays, under an id that nobody's name belongs to any more.
+
+    Args:
+        session: Crosses households.
+        typed_email: What they typed to confirm: their address.
+        actor: Who asks.
+
+    Raises:
+        InvalidInputError: The address is another one.
+        ConflictError: A household would be without an owner.
+    """
+    assert actor.user_id is not None
+    users.check_own_address(session, actor.user_id, typed_email)
+    # In one order, so that two who go at once cannot wait for each other.
+    mine = sorted(list_households(session, actor.user_id), key=lambda each: each.household_id)
+    alone = []
+    for each in mine:
+        roles = repository.lock_roles(session, each.household_id)
+        roles.pop(actor.user_id, None)
+        if OWNER not in roles.values():
+            alone.append(each.name)
+    if alone:
+        raise ConflictError(
+            f"You are the only owner of {', '.join(alone)}. Hand it over to somebody on the page "
+            "Household first, or delete the household.",
+            code="last_owner",
+        )
+    for each in mine:
+        _end_membership(session, each.household_id, actor.user_id)
+        audit.record(
+            session,
+            each.household_id,
+            "member.login_deleted",
+            actor=actor,
+            object_id=actor.user_id,
+            details={"role": each.role},
+        )
+    users.delete_person(session, actor.user_id)
+
+
 def switch(session: Session, household_id: UUID, *, actor: Actor) -> HouseholdRow:
     """Let the session work in another household of its person.
 
@@ -206,9 +249,13 @@ def _set_role(session: Session, household_id: UUID, user_id: UUID, role: str) ->
 
 def _take_out(session: Session, household_id: UUID, user_id: UUID) -> UUID:
     """End a membership; return another household of the person, made if there is none."""
+    _end_membership(session, household_id, user_id)
+    return users.ensure_household(session, user_id)
+
+
+def _end_membership(session: Session, household_id: UUID, user_id: UUID) -> None:
     repository.delete_member(session, household_id, user_id)
     # Else they would work again after the next invitation.
     api_tokens.revoke_all(session, user_id, household_id=household_id)
     repository.revoke_invitations_of(session, household_id, user_id, clock.now())
     sessions.forget_household(session, household_id)
-    return users.ensure_household(session, user_id)

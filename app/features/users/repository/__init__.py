@@ -113,6 +113,11 @@ def update_user(session: Session, user_id: UUID, values: Mapping[str, object]) -
     session.execute(update(User).where(User.id == user_id).values(**values))
 
 
+def delete_user(session: Session, user_id: UUID) -> None:
+    """Delete a user, and with them what only they have: sessions, factors, tokens, notices."""
+    session.execute(delete(User).where(User.id == user_id))
+
+
 def find_first_household(session: Session, user_id: UUID) -> UUID | None:
     """Return the household the user joined first."""
     return session.scalar(
