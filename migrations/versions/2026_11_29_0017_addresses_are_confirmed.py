@@ -7,8 +7,8 @@ Nobody of before has confirmed theirs, and nobody is kept from anything by that.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
