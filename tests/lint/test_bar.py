@@ -20,7 +20,7 @@ WEAK = {"md5", "sha1", "ECB", "ARC4", "TripleDES"}
 CHANCE = {
     "app/core/embedded/ports.py",  # a free port
     "app/features/connections/service/health.py",  # when to try again
-    "app/features/connections/service/sync.py",  # when to look again
+    "app/features/connections/service/schedule.py",  # when to look again
     "app/providers/plaid/client.py",  # how long to back off
 }
 SHA1 = "app/core/totp.py"
