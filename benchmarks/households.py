@@ -101,6 +101,7 @@ def book(
     """Do what a sync does with records that it has read: rows, matching, how accounts tie out."""
     joined = ChangeSet(None, "cursor", tuple(records))
     with database.household_transaction(household.id) as session:
+        database.take_time(session)  # as a worker has it, also where the web was imported
         change_set_id = changes.open_change_set(session, household.id, kind="sync")
         applied = transactions.apply_changes(
             session,

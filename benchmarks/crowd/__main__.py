@@ -22,7 +22,9 @@ def main() -> int:
     web, bank = ports.find_free(), ports.find_free()
     with servers.running() as environment:
         environment |= {
-            "LOG_LEVEL": "INFO",  # as an installation's
+            # Both as `fintech up` and the image have them.
+            "LOG_LEVEL": "INFO",
+            "MALLOC_ARENA_MAX": "2",
             "PUBLIC_URL": f"http://localhost:{web}",
             "PLAID_BASE_URL": f"http://127.0.0.1:{bank}",
             "SIMULATOR_RATE_LIMITS": "off",
