@@ -22,7 +22,7 @@ Pairs = list[tuple[str, str]]
 TERMS = {
     "common": ("market", "ref", "a", "purchase authorized"),
     "rare": ("1234567", "9 duluth", "987654", "#4711"),
-    "absent": ("zzzzzz", "no such words", "§", "qqq"),
+    "absent": ("zzzzzz", "no such words", "zq", "qqq"),
     "short": ("x", "77", "ca", "0"),
 }
 

@@ -1,6 +1,7 @@
 """Which transactions a list, an export or a report is about."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,6 +12,8 @@ from app.domain.money import AmountError, parse_amount
 SEARCH_CHARACTERS_MAX = 100
 CHOICES_MAX = 200
 DIRECTIONS = ("in", "out")
+_TWO_AT_MOST = re.compile(r"[^\W_]{1,2}[\W_]*")
+_LATIN_END = "\u0250"
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
 
 
@@ -27,7 +30,8 @@ class TransactionFilter:
     """Conditions that all must hold; empty ones hold always."""
 
     search: str = ""
-    """Found anywhere in description, counterparty or note, whatever the case."""
+    """Found in description, counterparty or note, whatever the case: one or two Latin letters or
+    digits where a word begins with them, anything else anywhere."""
     account_ids: tuple[UUID, ...] = ()
     category_ids: tuple[UUID, ...] = ()
     """The all-zero id stands for "no category"."""
@@ -45,6 +49,14 @@ class TransactionFilter:
     def is_empty(self) -> bool:
         """Whether everything is let through."""
         return self == TransactionFilter()
+
+    @property
+    def begins_words(self) -> bool:
+        """Whether what is sought is found only where a word begins.
+
+        That is for what is in nearly every text; scripts that know no spaces are left out.
+        """
+        return _TWO_AT_MOST.fullmatch(self.search) is not None and max(self.search) < _LATIN_END
 
     @property
     def needs_rows(self) -> bool:

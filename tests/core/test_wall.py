@@ -15,7 +15,7 @@ from app.core import database
 from tests.cast import SignedInBrowser
 from tests.factories import ledger
 
-DEFINERS = {"search_transactions"}
+DEFINERS = {"search_transactions", "match_transactions"}
 """Functions that run with their owner's rights: each compares the household itself."""
 POINTS_AT_PEOPLE = {"users"}
 """Tables that belong to no household, at which one's rows may point."""
@@ -132,12 +132,13 @@ def test_T8_functions_with_their_owners_rights_are_listed_and_fixed_to_our_schem
         assert "household_id = current_setting('app.household_id')::uuid" in row["source"]
 
 
+@pytest.mark.parametrize("function", sorted(DEFINERS))
 def test_T8_what_runs_with_its_owners_rights_finds_ones_own_and_nothing_else(
-    ada: SignedInBrowser, cleo: SignedInBrowser
+    ada: SignedInBrowser, cleo: SignedInBrowser, function: str
 ) -> None:
     ledger.everything(ada.household_id, ada.user_id, description="HARBOUR CAFE ADA")
     ledger.everything(cleo.household_id, cleo.user_id, description="HARBOUR CAFE CLEO")
-    search = text("SELECT count(*) FROM search_transactions('harbour cafe')")
+    search = text(f"SELECT count(*) FROM {function}('harbour cafe')")
 
     with cleo.session() as session:
         assert session.scalar(search) == 1

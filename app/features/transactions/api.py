@@ -89,11 +89,15 @@ class TransactionsOut(BaseModel):
     next_cursor: str | None
 
 
+_SEARCH = (
+    "Found in description, counterparty or note: anywhere, but one or two Latin letters or digits"
+    " only where a word begins with them."
+)
 _FILTER_PARAMETERS = {
     "parameters": [
         {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
         for name, schema, text in (
-            ("search", {"type": "string"}, "Found anywhere in description, counterparty or note."),
+            ("search", {"type": "string"}, _SEARCH),
             ("account", {"type": "array", "items": {"type": "string"}}, "Account ids."),
             ("category", {"type": "array", "items": {"type": "string"}}, "Category ids."),
             ("date_from", {"type": "string", "format": "date"}, "First day."),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import string
 from decimal import Decimal
 from uuid import UUID
 
@@ -18,7 +19,15 @@ from tests import effort
 from tests.features.transactions import ledgers
 
 FIRST_DAY = dt.date(2024, 1, 25)
-WORDS = ("CAFFE NERO", "100% JUICE", "back\\slash", "RENT_MAY", "Müller Straße", "O'Hara")
+WORDS = (
+    "CAFFE NERO", "SQ *CA-FE", "\N{LEFT DOUBLE QUOTATION MARK}CACAO 中国银行", "100% JUICE",
+    "back\\slash", "RENT_MAY", "Müller Straße", "O'Hara",
+)  # fmt: skip
+SOUGHT_ANYWHERE = (
+    "nero", "%", "_", "\\", "straße", "0012", "o'h", "zzz", "juice 00", "*c", "银行",
+)  # fmt: skip
+SOUGHT_WHERE_WORDS_BEGIN = ("E", "ca", "Mü", "ü", "0", "01", "o'", "fe", "zq", "9)")
+SPACE_AND_SIGNS = f" {string.punctuation}"
 CATEGORIES = (None, "FOOD_AND_DRINK_COFFEE", "RENT_AND_UTILITIES_RENT", "INCOME_SALARY")
 
 
@@ -76,9 +85,7 @@ choices = st.fixed_dictionaries(
         "codes": st.lists(st.sampled_from(CATEGORIES), max_size=2, unique=True),
     },
     optional={
-        "search": st.sampled_from(
-            ("nero", "%", "_", "\\", "straße", "0012", "o'h", "zzz", "juice 00", "E")
-        ),
+        "search": st.sampled_from(SOUGHT_ANYWHERE + SOUGHT_WHERE_WORDS_BEGIN),
         "date_from": days,
         "date_to": days,
         "amount_min": sizes,
@@ -98,10 +105,20 @@ def filter_of(ledger: ledgers.Ledger, names, codes, **chosen) -> TransactionFilt
     )
 
 
+def is_found(sought: str, text: str) -> bool:
+    """Tell it of a text that is searched: anywhere, or where words begin."""
+    if sought in map(str.lower, SOUGHT_WHERE_WORDS_BEGIN):
+        return any(
+            text.startswith(sought, place) and (not place or text[place - 1] in SPACE_AND_SIGNS)
+            for place in range(len(text))
+        )
+    return sought in text
+
+
 def lets_through(wanted: TransactionFilter, row) -> bool:
     """Tell it in plain Python."""
     return (
-        wanted.search.lower() in row.search_text
+        is_found(wanted.search.lower(), row.search_text)
         and (not wanted.account_ids or row.account_id in wanted.account_ids)
         and (not wanted.category_ids or (row.category_id or NO_CATEGORY) in wanted.category_ids)
         and (wanted.date_from is None or row.date >= wanted.date_from)
@@ -149,18 +166,43 @@ def _all_pages(session, household_id: UUID, wanted: TransactionFilter) -> list[U
     raise AssertionError("the list does not end")
 
 
-def test_the_search_behind_the_wall_shows_one_household(ledger, cleo):
-    with cleo.session() as session:
-        assert session.execute(text("SELECT * FROM search_transactions('caffe')")).all() == []
+@pytest.mark.parametrize(("sought", "rows"), [("q", 1000), ("qz", 500), ("7", 500), ("zq", 0)])
+def test_short_words_are_looked_up_and_not_read_for(ledger, sought, rows):
+    """PostgreSQL's index gives exactly what is sought: it understands where a word begins."""
     with household_transaction(ledger.household_id) as session:
-        assert session.execute(text("SELECT * FROM search_transactions('caffe')")).all() != []
+        session.execute(
+            text(
+                "CREATE TEMP TABLE texts ON COMMIT DROP AS SELECT 'pay *' || word AS text FROM"
+                " generate_series(1, 500), unnest(ARRAY['zeq', 'eqz', 'qz', 'q.', '7up']) AS word"
+            )
+        )
+        session.execute(text("CREATE INDEX ON texts USING gin (text gin_trgm_ops)"))
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        [[[found]]] = session.execute(
+            text("EXPLAIN (ANALYZE, FORMAT JSON) SELECT FROM texts WHERE text ~ :begins"),
+            {"begins": listing.word_beginning(sought)},
+        )
+    index = found["Plan"]["Plans"][0]
+    assert index["Node Type"] == "Bitmap Index Scan"
+    assert found["Plan"]["Actual Rows"] == index["Actual Rows"] == rows
 
 
-def test_no_session_sees_anything_without_a_household(ledger):
+BEHIND_THE_WALL = ("search_transactions('caffe')", "match_transactions(' nero')")
+
+
+@pytest.mark.parametrize("function", BEHIND_THE_WALL)
+def test_the_search_behind_the_wall_shows_one_household(ledger, cleo, function):
+    with cleo.session() as session:
+        assert session.execute(text(f"SELECT * FROM {function}")).all() == []
+    with household_transaction(ledger.household_id) as session:
+        assert session.execute(text(f"SELECT * FROM {function}")).all() != []
+
+
+@pytest.mark.parametrize("source", ["transactions", *BEHIND_THE_WALL])
+def test_no_session_sees_anything_without_a_household(ledger, source):
     from app.core.database import engine  # reads the environment
 
-    for statement in ("SELECT id FROM transactions", "SELECT id FROM search_transactions('caffe')"):
-        with engine.connect() as connection:
-            connection.execute(text("SET LOCAL ROLE fintech_tenant"))
-            with pytest.raises(Exception, match=r"app\.household_id|invalid input syntax"):
-                connection.execute(text(statement)).all()
+    with engine.connect() as connection:
+        connection.execute(text("SET LOCAL ROLE fintech_tenant"))
+        with pytest.raises(Exception, match=r"app\.household_id|invalid input syntax"):
+            connection.execute(text(f"SELECT id FROM {source}")).all()
