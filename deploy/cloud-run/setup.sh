@@ -16,6 +16,9 @@ project=${PROJECT:?say which project} region=${REGION:?say which region} host=${
 here=$(dirname "$0")
 account=fintech-run@$project.iam.gserviceaccount.com
 image=$region-docker.pkg.dev/$project/fintech/fintech-app
+# What need not be there, under the names of the program's settings in lower case.
+optional="plaid-client-id plaid-secret openai-api-key smtp-url sentry-dsn rollbar-access-token
+    bugsnag-api-key otel-exporter-otlp-headers"
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 
@@ -36,13 +39,24 @@ put() { # SECRET: from standard input
         "--member=serviceAccount:$account" > /dev/null
 }
 
+add_settings() { # FILE: what settings.env says, in place of what stands there
+    [ -s settings.env ] || return 0
+    indent=$(sed -n 's/- {name: DATABASE_URL, .*//p' "$1")
+    grep -E '^[A-Z0-9_]+=' settings.env | while IFS='=' read -r name value; do
+        sed -i.before "/- {name: $name, /d" "$1"
+        value=$(printf '%s' "$value" | sed 's/[\\"]/\\&/g')
+        printf '%s- {name: %s, value: "%s"}\n' "$indent" "$name" "$value" >> "$1"
+    done
+}
+
 render() { # FILE TAG: with what stands in braces filled in; prints where
     set -- "$1" "$2" "$rendered/$1"
     sed -e "s|\${PROJECT}|$project|g" -e "s|\${REGION}|$region|g" -e "s|\${HOST}|$host|g" \
         -e "s|\${TAG}|$2|g" -e "s|\${ADDRESS}|$(address)|g" "$here/$1" > "$3"
-    for secret in plaid-client-id plaid-secret openai-api-key smtp-url; do
+    for secret in $optional; do
         has_secret "$secret" || sed -i.before "/# with $secret\$/d" "$3"
     done
+    add_settings "$3"
     echo "$3"
 }
 
@@ -108,8 +122,9 @@ case "${1:-}" in
             secret=$(echo $name | tr _ -)
             has_secret "$secret" || put "$secret" < "$folder/$name"
         done
-        for name in plaid_client_id plaid_secret openai_api_key smtp_url; do
-            [ ! -s "$folder/$name" ] || put "$(echo $name | tr _ -)" < "$folder/$name"
+        for secret in $optional; do
+            file=$folder/$(echo "$secret" | tr - _)
+            [ ! -s "$file" ] || put "$secret" < "$file"
         done
         ;;
     release)

@@ -6,13 +6,14 @@
 #   sh deploy/ecs/deploy.sh release TAG         build, push, migrate, then serve; also to update
 #   sh deploy/ecs/deploy.sh rollback TAG        serve an older image again; migrates nothing
 #   sh deploy/ecs/deploy.sh run COMMAND…        the program once, such as: run fintech doctor
-#   sh deploy/ecs/deploy.sh backup              a dump into the bucket, now
+#   sh deploy/ecs/deploy.sh settings [FILE]     further settings, NAME=value on each line, and new tasks
+#   sh deploy/ecs/deploy.sh backup              a sealed backup into the bucket, now
+#   sh deploy/ecs/deploy.sh check               the newest backup restored aside, and compared
 #
 # Needs the AWS CLI 2 with an account and a region, and for `release` Docker. STACK names the stack.
 set -eu
 stack=${STACK:-fintech}
 here=$(dirname "$0")
-nothing='{}'
 
 output() { # NAME: of the stack
     aws cloudformation describe-stacks --stack-name "$stack" --output text \
@@ -30,20 +31,26 @@ put() { # SECRET FILE
     echo "$stack/$1 is written"
 }
 
+settings() { echo "s3://$(output BackupsBucket)/settings/settings.env"; }
+
 has_value() { # SECRET
     aws secretsmanager get-secret-value --secret-id "$stack/$1" --query ARN > /dev/null 2>&1
 }
 
-once() { # TASK CONTAINER [OVERRIDES]: run a task, wait for its end, fail as it does
+once() { # TASK CONTAINER COMMAND…: run a task, wait for its end, fail as it does
+    definition=$1 container=$2
+    shift 2
+    words=$(printf '"%s",' "$@")
     network="awsvpcConfiguration={subnets=[$(output Subnets)],securityGroups=[$(output WorkerGroupId)],assignPublicIp=DISABLED}"
     cluster=$(output ClusterName)
-    task=$(aws ecs run-task --cluster "$cluster" --task-definition "$1" --launch-type FARGATE \
-        --network-configuration "$network" --overrides "${3:-$nothing}" \
+    task=$(aws ecs run-task --cluster "$cluster" --task-definition "$definition" --launch-type FARGATE \
+        --network-configuration "$network" \
+        --overrides "{\"containerOverrides\":[{\"name\":\"$container\",\"command\":[${words%,}]}]}" \
         --query 'tasks[0].taskArn' --output text)
     aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
     status=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" --output text \
-        --query "tasks[0].containers[?name=='$2'].exitCode")
-    echo "$2 ended with ${status}; its words: aws logs tail $(output LogGroup) --since 15m"
+        --query "tasks[0].containers[?name=='$container'].exitCode")
+    echo "$container ended with ${status}; its words: aws logs tail $(output LogGroup) --since 15m"
     [ "$status" = 0 ]
 }
 
@@ -61,15 +68,24 @@ case "${1:-}" in
         put smtp-url "$folder/smtp_url" && mail=yes
         update "Plaid=$plaid" "OpenAI=$openai" "Mail=$mail"
         ;;
+    settings)
+        aws s3 cp --only-show-errors "${2:-settings.env}" "$(settings)"
+        for service in fintech-app celery celery-sync celery-beat; do
+            aws ecs update-service --cluster "$(output ClusterName)" --service "$service" \
+                --force-new-deployment > /dev/null
+        done
+        ;;
     release)
         tag=${2:?say which tag, such as 0.1.0}
         repository=$(output Repository)
         aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
         docker build --platform linux/amd64 -t "$repository:$tag" .
         docker push "$repository:$tag"
+        # Tasks do not start without the file, which may say nothing.
+        aws s3 ls "$(settings)" > /dev/null || echo '# NAME=value' | aws s3 cp --only-show-errors - "$(settings)"
         # The schema goes first: the old program works with the new one, not the other way round.
         update "MigrationTag=$tag"
-        once "$(output MigrateTaskArn)" migrate
+        once "$(output MigrateTaskArn)" migrate alembic upgrade head
         update "ImageTag=$tag" Serving=yes
         echo "$(output Address) serves $tag"
         ;;
@@ -78,15 +94,16 @@ case "${1:-}" in
         ;;
     run)
         shift
-        words=$(printf '"%s",' "$@")
-        once "$(output WebTaskArn)" fintech-app \
-            "{\"containerOverrides\":[{\"name\":\"fintech-app\",\"command\":[${words%,}]}]}"
+        once "$(output WebTaskArn)" fintech-app "$@"
         ;;
     backup)
-        once "$(output DumpTaskArn)" upload
+        once "$(output BackupTaskArn)" backup fintech backup --keep 14
+        ;;
+    check)
+        once "$(output BackupTaskArn)" backup fintech restore --check
         ;;
     *)
-        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -196,7 +196,7 @@ def check_services() -> None:
 
 
 def check_bucket(rendered: Rendered) -> None:
-    """Dumps are private, versioned, encrypted, and asked for by TLS only."""
+    """Backups are private, versioned, encrypted, and asked for by TLS only."""
     client = boto3.client("s3")
     [bucket] = [each["Name"] for each in client.list_buckets()["Buckets"]]
     # moto's CloudFormation makes the bucket without these.
@@ -238,8 +238,7 @@ def play() -> None:
             {
                 **before.names, **names, "Logs": f"/ecs/{STACK}",
                 "ExecutionRole.Arn": "arn:aws:iam::123456789012:role/execution",
-                "DumpExecutionRole.Arn": "arn:aws:iam::123456789012:role/dump-execution",
-                "DumpRole.Arn": "arn:aws:iam::123456789012:role/dump",
+                "BackupRole.Arn": "arn:aws:iam::123456789012:role/backup",
                 "Cluster": STACK, "Web.Name": "fintech-app", "Sync.Name": "celery-sync",
                 "Backups.Arn": f"arn:aws:s3:::{STACK}-backups-123456789012-{REGION}",
             },

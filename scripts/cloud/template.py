@@ -140,6 +140,7 @@ def founding_task_definition() -> str:
             **secrets,
             "Images.RepositoryUri": "account.dkr.ecr.region.amazonaws.com/fintech/fintech-app",
             "ExecutionRole.Arn": "arn:aws:iam::account:role/ecsTaskExecutionRole",
+            "Backups.Arn": "arn:aws:s3:::fintech-backups-account-region",
             "Logs": "/ecs/fintech",
             "AWS::Region": "region",
         },

@@ -5,6 +5,7 @@ or autoscalers: what stands for them here is a name on a network, and a command.
 """
 
 import base64
+import os
 import shutil
 import subprocess
 import time
@@ -21,6 +22,33 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.37.0"
 # Kinds of operators that a cluster may have; their schemas are not Kubernetes' own.
 OPERATORS = {"ServiceMonitor", "ExternalSecret"}
+Object = dict[str, Any]
+CHART = ROOT / "deploy" / "helm" / "fintech"
+OFF = {"enabled": False}
+WAYS: dict[str, Object] = {
+    "as it comes": {},
+    "everything on": {
+        "settings": {
+            "DATABASE_POOLER_URL": "postgresql://pgbouncer:6432",
+            "DATABASE_REPLICA_URL": "postgresql://replica:5432",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        },
+        "furtherSecrets": ["SENTRY_DSN"],
+        "externalSecret": {"enabled": True},
+        "serviceMonitor": {"enabled": True},
+        "workers": {"sync": {"autoscaling": {"byWaiting": True}}},
+        "image": {"pullSecrets": [{"name": "registry"}]},
+        "backup": {"databaseUrlKey": "BACKUP_DATABASE_URL", "s3SecretName": "elsewhere"},
+    },
+    "everything off": {
+        "web": {"autoscaling": OFF},
+        "workers": {"sync": {"autoscaling": OFF}},
+        "ingress": OFF,
+        "networkPolicy": OFF,
+        "backup": OFF,
+    },
+}
+"""Values over the chart's own."""
 IMAGES = {
     "fintech-app:latest": IMAGE,
     "postgres:15": "localhost/check/postgres",
@@ -29,7 +57,6 @@ IMAGES = {
 NETWORK = "fintechcheck-pods"
 PLAYED = ("postgres", "redis", "simulator", "celery-sync", "fintech-app")
 READY_SECONDS_MAX = 240
-Object = dict[str, Any]
 
 
 def read(*paths: Path) -> list[Object]:
@@ -42,13 +69,9 @@ def read(*paths: Path) -> list[Object]:
     ]
 
 
-def render_chart() -> list[Object]:
-    """Return what Helm makes of the chart with everything on."""
-    chart_folder = ROOT / "deploy" / "helm" / "fintech"
-    found = helm_python.lint(str(chart_folder))
-    expect(not found["errors"], f"helm lint: {found}")
-    with helm_python.Chart.load(str(chart_folder)) as chart:
-        values = {"serviceMonitor": {"enabled": True}}
+def render_chart(values: Object) -> list[Object]:
+    """Return what Helm makes of the chart with these values over its own."""
+    with helm_python.Chart.load(str(CHART)) as chart:
         files = chart.render(values, name="money", namespace="fintech-app")
     return [
         each
@@ -59,10 +82,46 @@ def render_chart() -> list[Object]:
     ]
 
 
-def render_overlay(engine: Engine, name: str) -> list[Object]:
-    """Return what Kustomize makes of an overlay."""
-    text = engine.run("kubectl", "kustomize", str(ROOT / "deploy" / "kustomize" / name))
-    return [each for each in yaml.safe_load_all(text) if each]
+def check_chart() -> None:
+    """Render the chart in each way that it is meant to be used, and look at what its values do."""
+    found = helm_python.lint(str(CHART))
+    expect(not found["errors"], f"helm lint: {found}")
+    rendered = {what: render_chart(values) for what, values in WAYS.items()}
+    for what, objects in rendered.items():
+        validate(f"the Helm chart, {what}", objects)
+    full = _by_name(rendered["everything on"])
+    config = full["ConfigMap", "money"]["data"]
+    given = WAYS["everything on"]["settings"]
+    expect(given.items() <= config.items(), f"settings are lost: {config}")
+    expect(config["SENTRY_DSN_FILE"] == "/run/secrets/app/SENTRY_DSN", "a further secret is lost")
+    metrics = full["HorizontalPodAutoscaler", "money-sync"]["spec"]["metrics"]
+    expect([each["type"] for each in metrics] == ["External", "External", "Resource"], f"{metrics}")
+    kinds = {kind for kind, _ in _by_name(rendered["everything off"])}
+    left = kinds & {"HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "CronJob", *OPERATORS}
+    expect(not left, f"what was turned off is there: {left}")
+
+
+def _by_name(objects: list[Object]) -> dict[tuple[str, str], Object]:
+    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
+
+
+def check_overlays(engine: Engine) -> None:
+    """Let Kustomize make the overlays, and one that has every component."""
+    overlays = ROOT / "deploy" / "kustomize"
+    folder = engine.folder / "overlay"
+    folder.mkdir(exist_ok=True)
+    components = sorted(path.parent for path in overlays.glob("components/*/kustomization.yaml"))
+    whole = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(ROOT / "k8s", folder)],
+        "components": [os.path.relpath(path, folder) for path in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
+    for path in (overlays / "production", overlays / "small", folder):
+        text = engine.run("kubectl", "kustomize", str(path))
+        name = "with every component" if path == folder else path.name
+        validate(f"the overlay {name}", [each for each in yaml.safe_load_all(text) if each])
 
 
 def validate(what: str, objects: list[Object]) -> None:
@@ -85,10 +144,9 @@ def validate(what: str, objects: list[Object]) -> None:
 def check(engine: Engine) -> None:
     """Validate everything, and play what Podman can."""
     validate("k8s/", read(*sorted((ROOT / "k8s").glob("*.yaml"))))
-    validate("the Helm chart", render_chart())
+    check_chart()
     if shutil.which("kubectl"):
-        for overlay in ("production", "small"):
-            validate(f"the overlay {overlay}", render_overlay(engine, overlay))
+        check_overlays(engine)
     else:
         say("no kubectl on this machine: the overlays were not rendered")
     play(engine)

@@ -34,7 +34,7 @@ DYING_BACKUP = f"""{DYING}
 from app.cli import main
 from app.core.backups import programs
 dump = programs.dump
-programs.dump = lambda *arguments: dying(dump(*arguments), SHARE)
+programs.dump = lambda *arguments, **options: dying(dump(*arguments, **options), SHARE)
 main(["backup"])
 """
 DYING_RESTORE = f"""{DYING}

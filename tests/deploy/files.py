@@ -15,16 +15,30 @@ COMPOSE = ("docker-compose.yml", "docker-compose.prod.yml")
 # them; the commands for backups.
 OTHER_NAMES = {
     "WORKER_NAME", "FINTECH_SIMULATOR_STATE", "SIMULATOR_RATE_LIMITS", "SIMULATOR_PROGRAMS_URL",
-    "POD_IP", "BACKUPS_FOLDER",
+    "POD_IP", "FURTHER_HOSTS", "BACKUPS_FOLDER",
     "BACKUP_S3_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE",
 }  # fmt: skip
 # What the images of PostgreSQL read.
 POSTGRES_NAMES = re.compile(r"(POSTGRES_|PG)[A-Z_]+")
 
 
+class _OnceEach(yaml.SafeLoader):
+    """YAML in which a key stands once in a mapping, as Docker Compose insists."""
+
+
+def _mapping(loader: _OnceEach, node: yaml.MappingNode) -> dict[Any, Any]:
+    names = [loader.construct_object(key) for key, _ in node.value if key.value != "<<"]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    assert not twice, f"twice in one mapping: {twice}"
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_OnceEach.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
 def compose(name: str) -> dict[str, Any]:
     """Return a Compose file."""
-    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    found: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _OnceEach)
     return found
 
 

@@ -29,7 +29,6 @@ TASKS = {
     name: task["ContainerDefinitions"][0]
     for name, task in STACK.of_type("AWS::ECS::TaskDefinition").items()
 }
-PROGRAM = {name: each for name, each in TASKS.items() if name != "DumpTask"}
 OUR_SERVICES = {"CeleryTask": "celery", "SyncTask": "celery-sync", "BeatTask": "celery-beat",
                 "MigrateTask": "migrate"}  # fmt: skip
 SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
@@ -43,11 +42,11 @@ def secrets(container):
     return {each["Name"]: each["ValueFrom"] for each in container.get("Secrets", ())}
 
 
-@pytest.mark.parametrize("name", PROGRAM)
+@pytest.mark.parametrize("name", TASKS)
 def test_the_settings_of_each_task_are_ones_that_the_program_takes(name):
-    found = environment(PROGRAM[name]) | dict.fromkeys(secrets(PROGRAM[name]), "")
+    found = environment(TASKS[name]) | dict.fromkeys(secrets(TASKS[name]), "")
     assert [each for each in found if not is_known(each)] == []
-    assert not SECRETS & set(environment(PROGRAM[name])), "secrets come from Secrets Manager"
+    assert not SECRETS & set(environment(TASKS[name])), "secrets come from Secrets Manager"
 
     settings = Settings(
         _env_file=None,
@@ -101,7 +100,7 @@ def test_the_web_server_starts_as_the_image_would_start_it():
     script = TASKS["WebTask"]["Command"][-1]
     assert shlex.split(script[script.index("exec ") + 5 :]) == command
     # The balancer asks by the task's address, which the program must answer for.
-    assert script.startswith("TRUSTED_HOSTS=$(python -c ")
+    assert script.startswith("TRUSTED_HOSTS=$TRUSTED_HOSTS,$(python -c ")
 
 
 def test_ports_and_probes_are_the_programs():
@@ -129,9 +128,8 @@ def test_no_task_may_do_more_than_it_must(name):
     for container in task["ContainerDefinitions"]:
         assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
         assert container["LogConfiguration"]["Options"]["awslogs-group"] == "<Logs>"
-    assert ("TaskRoleArn" in task) == (name == "DumpTask")
-    if name in PROGRAM:
-        assert PROGRAM[name]["User"] == "10001:10001"
+    assert ("TaskRoleArn" in task) == (name == "BackupTask")
+    assert TASKS[name]["User"] == "10001:10001"
 
 
 def test_the_founding_documents_task_is_the_templates():
@@ -238,8 +236,28 @@ def test_what_must_not_be_lost_outlives_the_stack():
     assert database["DeletionProtection"] is True
     assert database["StorageEncrypted"] is True
     assert database["BackupRetentionPeriod"] >= 7
-    [rule] = STACK.resource("Backups")["LifecycleConfiguration"]["Rules"]
-    assert rule["ExpirationInDays"] == 35
+    # Only the program deletes backups, and never the settings beside them.
+    rules = STACK.resource("Backups")["LifecycleConfiguration"]["Rules"]
+    assert not any("ExpirationInDays" in rule for rule in rules)
+
+
+def test_each_night_a_sealed_backup_goes_into_the_bucket_and_each_week_one_is_restored_to_see():
+    backup, check = (STACK.resource(name) for name in ("DailyBackup", "WeeklyRestore"))
+    jobs = compose("docker-compose.prod.yml")["services"]["backup"]["command"]
+    assert TASKS["BackupTask"]["Command"] == [*jobs[:2], "--keep", "14"]
+    where = environment(TASKS["BackupTask"])["BACKUP_S3_URL"]
+    assert where == "s3://<Backups>/backups"
+    [once], [each_week] = backup["Targets"], check["Targets"]
+    assert "Input" not in once
+    [override] = json.loads(each_week["Input"])["containerOverrides"]
+    assert override == {"name": "backup", "command": ["fintech", "restore", "--check"]}
+    assert backup["ScheduleExpression"] == "cron(17 3 * * ? *)"
+    assert check["ScheduleExpression"] == "cron(47 4 ? * SUN *)"
+    allowed = STACK.resource("BackupRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    assert {statement["Resource"] for statement in allowed} == {
+        "<Backups.Arn>/backups/*",
+        "<Backups.Arn>",
+    }
 
 
 def test_the_template_holds_no_secret_and_fits_into_one_call():
@@ -315,6 +333,23 @@ def test_a_command_is_run_word_by_word(tmp_path):
     _, calls = deploy(tmp_path, "run", "alembic", "downgrade", "-1")
     [call] = [call for call in calls if "run-task" in call]
     assert '"command":["alembic","downgrade","-1"]' in call
+
+
+def test_settings_of_a_file_are_taken_by_new_tasks(tmp_path):
+    (tmp_path / "settings.env").write_text("SENTRY_DSN=https://key@errors.example/1\n")
+    status, calls = deploy(tmp_path, "settings")
+    assert status == 0
+    assert "s3 cp --only-show-errors settings.env s3://" in calls[0]
+    assert calls[0].endswith("/settings/settings.env")
+    assert len([call for call in calls if "--force-new-deployment" in call]) == 4
+
+
+@pytest.mark.parametrize(("verb", "command"), [("backup", "backup"), ("check", "restore")])
+def test_backups_are_made_and_checked_by_the_programs_own_commands(tmp_path, verb, command):
+    status, calls = deploy(tmp_path, verb)
+    assert status == 0
+    [call] = [call for call in calls if "run-task" in call]
+    assert f'{{"name":"backup","command":["fintech","{command}",' in call
 
 
 def test_each_verb_of_the_guide_is_one_of_the_script():

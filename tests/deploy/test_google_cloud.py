@@ -22,6 +22,10 @@ OBJECTS = {
 POOLS = ("celery", "celery-sync", "celery-beat")
 SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
 
+FURTHER_SECRETS = {
+    "SENTRY_DSN", "ROLLBAR_ACCESS_TOKEN", "BUGSNAG_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS",
+}  # fmt: skip
+
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -134,7 +138,7 @@ def test_every_variable_is_a_setting_and_every_secret_a_reference(name):
     found = variables(name)
     assert [each for each in found if not is_known(each)] == []
     for variable, each in found.items():
-        if variable in SECRETS | {"PLAID_CLIENT_ID"}:
+        if variable in SECRETS | {"PLAID_CLIENT_ID"} | FURTHER_SECRETS:
             reference = each["valueFrom"]["secretKeyRef"]["name"]
             assert reference == variable.lower().replace("_", "-")
         else:
@@ -144,6 +148,11 @@ def test_every_variable_is_a_setting_and_every_secret_a_reference(name):
 
 def test_the_web_server_gets_every_secret():
     assert SECRETS | {"PLAID_CLIENT_ID"} <= set(variables("service"))
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_process_reports_its_errors_and_traces(name):
+    assert set(variables(name)) >= FURTHER_SECRETS
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -301,6 +310,20 @@ def test_what_is_rendered_is_whole_and_asks_for_no_secret_that_is_not_there(
     found = {each["name"]: each for each in app["env"]}
     assert ("PLAID_SECRET" in found) is ("OPENAI_API_KEY" in found) is has_keys
     assert found["TRUSTED_PROXIES"]["value"].endswith(",203.0.113.7")
+
+
+@pytest.mark.parametrize("name", ["service", *POOLS])
+def test_every_setting_can_be_given_in_a_file_of_ones_own(tmp_path, name):
+    given = {setting: f'a "{setting}" \\ value=1' for setting in Settings.model_fields}
+    lines = [f"{setting}={value}" for setting, value in given.items()]
+    (tmp_path / "settings.env").write_text("\n".join(["# ours", "", *lines]) + "\n")
+    status, _ = setup(tmp_path, "rollback", "0.1.0", missing="0")
+    assert status == 0
+    rendered = yaml.safe_load((tmp_path / f"log.{name}.yaml").read_text())
+    [app] = rendered["spec"]["template"]["spec"]["containers"]
+    found = [each["name"] for each in app["env"]]
+    assert len(found) == len(set(found))
+    assert {each["name"]: each.get("value") for each in app["env"]}.items() >= given.items()
 
 
 def test_a_command_is_run_word_by_word(tmp_path):

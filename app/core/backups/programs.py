@@ -43,8 +43,14 @@ def find(server_version: int) -> Path:
     return found[0][1]
 
 
-def dump(folder: Path, url: str, snapshot: str) -> Iterator[bytes]:
+def dump(folder: Path, url: str, snapshot: str, *, is_bound: bool) -> Iterator[bytes]:
     """Yield a dump in PostgreSQL's custom format, of one snapshot.
+
+    Args:
+        folder: Where `pg_dump` is.
+        url: The database.
+        snapshot: The name of the moment.
+        is_bound: Whether row-level security holds for the login, and shows it every row.
 
     Raises:
         BackupError: `pg_dump` failed.
@@ -55,6 +61,7 @@ def dump(folder: Path, url: str, snapshot: str) -> Iterator[bytes]:
         "--no-owner",
         "--lock-wait-timeout=60s",
         f"--snapshot={snapshot}",
+        *(["--enable-row-security"] if is_bound else []),
     ]
     with _started(command, url, subprocess.PIPE, subprocess.DEVNULL) as (process, words):
         assert process.stdout is not None

@@ -18,7 +18,7 @@ def take(url: str, place: Place, keys: Mapping[str, bytes], keep: int) -> dict[s
     """Back the database up and forget the oldest backups; return the manifest.
 
     Args:
-        url: The database, as a login that row-level security does not bind.
+        url: The database, as a login that sees every row of it.
         place: Where backups lie.
         keys: ENCRYPTION_KEYS; the first one seals.
         keep: How many backups stay, at least one.
@@ -27,14 +27,15 @@ def take(url: str, place: Place, keys: Mapping[str, bytes], keep: int) -> dict[s
         BackupError: The message says why; nothing is left behind.
     """
     started = time.monotonic()
-    with place.alone(), snapshot(url) as (connection, snapshot_name):
+    with place.alone(), snapshot(url) as (connection, moment, is_bound):
         place.check_room(measures.scalar(connection, "SELECT pg_database_size(current_database())"))
         manifest = _measure(connection)
         name = f"{dt.datetime.fromisoformat(manifest['taken_at']):{shelf.NAME}}"
         if place.size(name) is not None:
             raise BackupError(f"{place.path(name)} was made in this same second: try again.")
         tools = programs.find(connection.info.server_version)
-        manifest |= _write(place, name, programs.dump(tools, url, snapshot_name), keys)
+        parts = programs.dump(tools, url, moment, is_bound=is_bound)
+        manifest |= _write(place, name, parts, keys)
         manifest["file"] = name
         shelf.write_manifest(place, name, manifest, keys[manifest["key_id"]])
         gone = shelf.forget(place, keys, keep)
@@ -43,8 +44,10 @@ def take(url: str, place: Place, keys: Mapping[str, bytes], keep: int) -> dict[s
 
 
 @contextmanager
-def snapshot(url: str) -> Iterator[tuple[psycopg.Connection[Any], str]]:
-    """Open a transaction that sees one moment, and yield the name by which others see it too.
+def snapshot(url: str) -> Iterator[tuple[psycopg.Connection[Any], str, bool]]:
+    """Open a transaction that sees one moment; yield the name by which others see it too.
+
+    With it comes whether row-level security holds for the login (`measures.prepare`).
 
     Raises:
         BackupError: The database does not answer, or shows this login only a part.
@@ -54,9 +57,9 @@ def snapshot(url: str) -> Iterator[tuple[psycopg.Connection[Any], str]]:
     except psycopg.Error as error:
         raise BackupError(f"The database does not answer: {error}") from None
     with connection:
-        measures.prepare(connection)
+        is_bound = measures.prepare(connection)
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        yield connection, str(measures.scalar(connection, "SELECT pg_export_snapshot()"))
+        yield connection, str(measures.scalar(connection, "SELECT pg_export_snapshot()")), is_bound
 
 
 def _measure(connection: psycopg.Connection[Any]) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+# Vault Agent on the machine of docker-compose.prod.yml, in its folder: writes the files of ./secrets.
+#
+#   vault kv put secret/fintech-app encryption_keys=@… secret_key=@… plaid_secret=…
+#   vault agent -config=deploy/vault/agent.hcl
+#
+# Each key of secret/fintech-app becomes the file of its name, in lower case as make-secrets.sh has
+# them; run that first, for those that Vault has not got. Processes read secrets when they start.
+vault {
+  address = "https://vault.example.org:8200"
+}
+
+auto_auth {
+  method "approle" {
+    config = {
+      role_id_file_path   = "/etc/fintech/vault-role-id"
+      secret_id_file_path = "/etc/fintech/vault-secret-id"
+    }
+  }
+}
+
+template {
+  # What the template itself says: nothing. It writes one file for each key.
+  destination = "secrets/.from-vault"
+  perms       = "0444"
+  contents    = <<-END
+    {{- with secret "secret/data/fintech-app" -}}
+    {{- range $name, $value := .Data.data -}}
+    {{- $value | writeToFile (printf "secrets/%s" $name) "" "" "0444" -}}
+    {{- end -}}
+    {{- end -}}
+  END
+  exec {
+    command = ["docker", "compose", "-f", "docker-compose.prod.yml", "up", "-d", "--force-recreate",
+      "--no-deps", "app", "celery", "celery-sync", "celery-beat", "backup"]
+    timeout = "5m"
+  }
+}
