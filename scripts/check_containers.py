@@ -1,9 +1,9 @@
-"""`make check-containers`: the image and docker-compose.prod.yml, built and run for real.
+"""`make check-containers`: the image and the Compose files, built and run for real.
 
 Needs no Docker and no image registry: base images are made from Debian's packages, Podman runs
 them. Brings everything up in an own folder, network and image store, does a person's work through
 nginx over TLS, restarts each container while somebody writes, and removes all it made. As root on
-Debian 12 or newer; the containers take the ports 18080, 18100 and 18443 of this machine.
+Debian 12 or newer; the containers take ports of this machine that `engine.py` names.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scripts.containers import kubernetes, work
 from scripts.containers.engine import IMAGE, STAND_INS, Engine, Failed, expect, say
-from scripts.containers.site import ROOT, Site
+from scripts.containers.site import DEMO, PRODUCTION, ROOT, Site
 
 PACKAGES = (
     "podman", "buildah", "runc", "debootstrap", "catatonit", "openssl", "netavark",
@@ -126,9 +126,9 @@ def _is_installed(package: str) -> bool:
 
 
 @contextmanager
-def running(engine: Engine) -> Iterator[Site]:
-    """Bring the site up; take it down again, whatever happens."""
-    site = Site(engine, STORE / "site")
+def running(engine: Engine, files: tuple[str, ...]) -> Iterator[Site]:
+    """Bring a site up; take it down again, whatever happens."""
+    site = Site(engine, STORE / "site", files)
     site.prepare()
     try:
         site.up()
@@ -140,7 +140,7 @@ def running(engine: Engine) -> Iterator[Site]:
 
 def check_compose(engine: Engine) -> None:
     """Do on the production Compose file what people and operators do."""
-    with running(engine) as site:
+    with running(engine, PRODUCTION) as site:
         person = work.Person.of(site.folder / "ssl" / "fullchain.pem")
         work.look_at_the_edge(person)
         work.do_the_main_job(person)
@@ -148,12 +148,21 @@ def check_compose(engine: Engine) -> None:
         work.restart_each_under_load(site, person)
 
 
+def check_demo(engine: Engine) -> None:
+    """Do on docker-compose.yml what somebody does who wants to see it first."""
+    with running(engine, DEMO):
+        work.try_the_demo()
+
+
+CHECKS = {"compose": check_compose, "demo": check_demo, "kubernetes": kubernetes.check}
+
+
 def main() -> int:
     """Check; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the images for the next time")
     parser.add_argument("--no-build", action="store_true", help="take those kept by the last time")
-    parser.add_argument("--only", choices=("compose", "kubernetes"))
+    parser.add_argument("--only", choices=tuple(CHECKS))
     options = parser.parse_args()
     engine = Engine(STORE)
     try:
@@ -162,10 +171,9 @@ def main() -> int:
         if not options.no_build:
             make_stand_ins(engine)
             build_image(engine)
-        if options.only != "kubernetes":
-            check_compose(engine)
-        if options.only != "compose":
-            kubernetes.check(engine)
+        for name, check in CHECKS.items():
+            if options.only in (None, name):
+                check(engine)
     except Failed as failure:
         say(f"FAILED: {failure}")
         return 1

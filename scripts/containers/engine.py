@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HTTP_PORT, HTTPS_PORT, SIMULATOR_PORT = 18080, 18443, 18100
+DEMO_PORT, DEMO_BANK_PORT = 18000, 18101
 STAND_INS = ("python", "postgres", "redis", "nginx")
 IMAGE = "localhost/fintech-app:check"
 CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -65,6 +66,8 @@ class Engine:
             "HTTP_PORT": str(HTTP_PORT),
             "HTTPS_PORT": str(HTTPS_PORT),
             "SIMULATOR_PORT": str(SIMULATOR_PORT),
+            "APP_PORT": str(DEMO_PORT),
+            "BANK_PORT": str(DEMO_BANK_PORT),
             "PUBLIC_URL": f"https://localhost:{HTTPS_PORT}",
             "PLAID_BASE_URL": "http://simulator:8100",
             "PLAID_CLIENT_ID": "simulator",

@@ -1,4 +1,4 @@
-"""The production Compose file, brought up on stand-ins."""
+"""The Compose files, brought up on stand-ins."""
 
 import shutil
 import subprocess
@@ -13,41 +13,45 @@ from scripts.containers.engine import Engine, Failed, expect, say
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "fintechcheck"
-FILES = ("docker-compose.prod.yml", "deploy/check/compose.yml")
+PRODUCTION = ("docker-compose.prod.yml", "deploy/check/compose.yml")
+DEMO = ("docker-compose.yml",)
 READY_SECONDS_MAX = 240
 
 
 @dataclass
 class Site:
-    """The production Compose file, brought up in a folder of its own."""
+    """Compose files, brought up in a folder of its own."""
 
     engine: Engine
     folder: Path
+    files: tuple[str, ...] = PRODUCTION
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Copy what an operator has, and make secrets and a certificate as the guide says."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        shutil.copy(ROOT / "docker-compose.prod.yml", self.folder)
         shutil.copytree(ROOT / "deploy", self.folder / "deploy")
+        for path in self.files:
+            shutil.copy(ROOT / path, self.folder / path)
         self.engine.run("sh", "deploy/make-secrets.sh", cwd=self.folder)
         self.engine.run(
             "sh", "deploy/make-secrets.sh", "--certificate", "localhost", cwd=self.folder
         )
         self.services = {
             name: service
-            for path in FILES
+            for path in self.files
             for name, service in yaml.safe_load((self.folder / path).read_text())[
                 "services"
             ].items()
         }
 
     def compose(self, *arguments: str, check: bool = True) -> str:
-        """Run podman-compose with the production file and the bank."""
+        """Run podman-compose with the files."""
+        files = [word for path in self.files for word in ("-f", path)]
         return self.engine.run(
-            "podman-compose", "--in-pod=false", "-p", PROJECT, "-f", "docker-compose.prod.yml",
-            "-f", "deploy/check/compose.yml", *arguments, check=check, cwd=self.folder,
+            "podman-compose", "--in-pod=false", "-p", PROJECT, *files, *arguments,
+            check=check, cwd=self.folder,
         )  # fmt: skip
 
     def up(self) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scripts.containers.engine import (
+    DEMO_BANK_PORT,
+    DEMO_PORT,
     HTTP_PORT,
     HTTPS_PORT,
     SIMULATOR_PORT,
@@ -39,14 +41,19 @@ TRY_AGAIN = (429, 502, 503, 504)
 class Person:
     """Somebody who uses the site over TLS."""
 
-    certificate: Path
     context: ssl.SSLContext
     token: str = ""
 
     @classmethod
     def of(cls, certificate: Path) -> "Person":
         """Return a person who trusts one certificate."""
-        return cls(certificate, ssl.create_default_context(cafile=certificate))
+        return cls(ssl.create_default_context(cafile=certificate))
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection to the site."""
+        return http.client.HTTPSConnection(
+            "localhost", HTTPS_PORT, timeout=90, context=self.context
+        )
 
     def ask(
         self,
@@ -56,9 +63,7 @@ class Person:
         kind: str = "application/json",
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Send one request and return status, headers and body."""
-        connection = http.client.HTTPSConnection(
-            "localhost", HTTPS_PORT, timeout=90, context=self.context
-        )
+        connection = self.connect()
         data = json.dumps(body).encode() if isinstance(body, Mapping) else body
         headers = {"Content-Type": kind} if data else {}
         if self.token:
@@ -95,35 +100,80 @@ def look_at_the_edge(person: Person) -> None:
     expect(status == 401, f"a forged webhook is answered {status}")
     large = b"x" * (1024 * 1024 + 1)
     expect(person.ask("POST", "/api/v1/auth/register", large)[0] == 413, "a large body passes")
-    old = Person.of(person.certificate)
-    old.context.maximum_version = ssl.TLSVersion.TLSv1_1
+    newest, person.context.maximum_version = (
+        person.context.maximum_version,
+        ssl.TLSVersion.TLSv1_1,
+    )
     try:
-        old.ask("GET", "/health")
+        person.ask("GET", "/health")
     except OSError:  # what errors of TLS are, too
         pass
     else:
         raise Failed("TLS 1.1 is spoken")
+    finally:
+        person.context.maximum_version = newest
     say("edge: redirect, TLS 1.2 and later, HSTS, /metrics closed, bodies limited, forgery refused")
 
 
 def do_the_main_job(person: Person) -> None:
     """Sign up, link a bank, sync, see transactions, import a file."""
     email = "checker@example.com"
+    sign_up(person, email)
+    link_and_sync(person, SIMULATOR_PORT, "http://app:8000")
+    _import_a_file(person)
+    _hear_events(person, email)
+
+
+class Visitor(Person):
+    """Somebody who tries it on the machine that it runs on, without TLS."""
+
+    def __init__(self) -> None:
+        super().__init__(ssl.create_default_context())
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection to the demo."""
+        return http.client.HTTPConnection("localhost", DEMO_PORT, timeout=90)
+
+
+def try_the_demo() -> None:
+    """Do on docker-compose.yml what somebody does who wants to see it."""
+    visitor = Visitor()
+    status, _, page = visitor.ask("GET", "/sign-in")
+    expect(status == 200 and b"<form" in page, f"/sign-in answers {status}")
+    sign_up(visitor, "visitor@example.com")
+    link_and_sync(visitor, DEMO_BANK_PORT, "http://localhost:8000")
+
+
+def sign_up(person: Person, email: str) -> None:
+    """Register and sign in by the API."""
     person.want("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
     form = urlencode({"username": email, "password": PASSWORD}).encode()
     answer = person.want("POST", "/api/v1/auth/login", form, "application/x-www-form-urlencoded")
     person.token = answer["access_token"]
     say("signed up and in")
+
+
+def link_and_sync(person: Person, bank_port: int, webhooks: str) -> None:
+    """Link the simulated bank and wait for what it tells and a worker fetches.
+
+    Args:
+        person: Who is signed in.
+        bank_port: Where the bank is reached from this machine.
+        webhooks: Where the bank reaches the program.
+    """
     link_token = person.want("POST", "/api/v1/plaid/link-token", {})["link_token"]
     item = person.want(
         "POST",
         "/api/v1/plaid/exchange-token",
-        {"public_token": _sign_in_at_bank(), "link_token": link_token},
+        {"public_token": _sign_in_at_bank(bank_port, webhooks), "link_token": link_token},
     )
     person.want("POST", f"/api/v1/plaid/sync-transactions/{item['item_id']}?wait=20")
     rows = _wait_for_rows(person)
     accounts = person.want("GET", "/api/v1/accounts/")["data"]
     say(f"linked a bank and synced: {len(accounts)} accounts, {rows}+ transactions by worker")
+
+
+def _import_a_file(person: Person) -> None:
     boundary = "----check"
     part = 'Content-Disposition: form-data; name="{}"{}\r\n\r\n'
     body = b"".join(
@@ -140,19 +190,18 @@ def do_the_main_job(person: Person) -> None:
     found = person.want("GET", "/api/v1/transactions/?search=containers")["data"]
     expect(len(found) == 1, f"the imported row is not there: {result}")
     say("imported a file and found its row")
-    _hear_events(person, email)
 
 
-def _sign_in_at_bank() -> str:
+def _sign_in_at_bank(port: int, webhooks: str) -> str:
     """Return what Plaid Link would give a page when its person has signed in."""
-    bank = http.client.HTTPConnection("127.0.0.1", SIMULATOR_PORT, timeout=30)
+    bank = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     question = {
         "client_id": "simulator",
         "secret": "simulator",
         "institution_id": "ins_900001",
         "initial_products": ["transactions"],
         "options": {
-            "webhook": "http://app:8000/webhooks/plaid",
+            "webhook": f"{webhooks}/webhooks/plaid",
             "override_username": "demo_family",
             "override_password": "pass_good",
             "transactions": {"days_requested": 730},
