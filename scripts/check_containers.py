@@ -50,7 +50,7 @@ def build_image(engine: Engine) -> None:
     """Build the project's image and look whether it is what it promises to be."""
     revision = engine.run("git", "-C", str(ROOT), "rev-parse", "HEAD", check=False) or "unknown"
     engine.build(
-        ROOT, IMAGE, "--build-arg=PYTHON_IMAGE=localhost/check/python",
+        ROOT, IMAGE, "--layers", "--build-arg=PYTHON_IMAGE=localhost/check/python",
         f"--build-arg=REVISION={revision}",
     )  # fmt: skip
     sizes = [

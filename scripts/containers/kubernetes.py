@@ -196,6 +196,7 @@ def _playable(objects: list[Object]) -> list[Object]:
                     "PLAID_CLIENT_ID": "simulator",
                     "PLAID_SECRET": "simulator",
                     "PLAID_ENV": "sandbox",
+                    "OUTBOUND_ALLOWED_HOSTS": "simulator:8100",
                 }
             found.append(each)
         elif each["kind"] == "Deployment" and name in PLAYED:
