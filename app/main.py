@@ -34,8 +34,8 @@ from app.features.operations import api as operations_api
 from app.features.operations import operator_pages
 from app.features.operations import pages as operations_pages
 from app.features.privacy import api as privacy_api
+from app.features.privacy import consent_pages, trail_pages
 from app.features.privacy import pages as privacy_pages
-from app.features.privacy import trail_pages
 from app.features.tieout import api as tieout_api
 from app.features.tieout import pages as tieout_pages
 from app.features.transactions import api as transactions_api
@@ -91,6 +91,7 @@ ROUTERS = [
     history_pages.router,
     privacy_api.router,
     privacy_pages.router,
+    consent_pages.router,
     trail_pages.api,
     trail_pages.router,
     live_pages.router,

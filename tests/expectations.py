@@ -9,6 +9,7 @@ from tests.routes import FOR_STRANGERS, SAFE_METHODS, Route
 
 ONES_OWN = {
     ("DELETE", "/api/v1/auth/tokens/{token_id}"): "one's own token",
+    ("DELETE", "/api/v1/me"): "one's own login",
     ("POST", "/api/v1/auth/confirm"): "shows again who one is",
     ("POST", "/api/v1/auth/logout"): "ends one's own session",
     ("POST", "/api/v1/auth/password"): "one's own password",
@@ -16,7 +17,6 @@ ONES_OWN = {
     ("POST", "/api/v1/households/current"): "one's own session goes to another household",
     ("POST", "/api/v1/households/leave"): "anybody may go",
     ("POST", "/api/v1/invitations/accept"): "joins another household",
-    ("POST", "/api/v1/me/delete"): "one's own login",
     ("POST", "/api/v1/notices/read"): "one's own notices",
     ("POST", "/confirm"): "shows again who one is",
     ("POST", "/confirm/passkey"): "shows again who one is",
@@ -105,7 +105,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
     ("POST", "/api/v1/household/erase"): {"json": {"household_name": "Another one"}},
     ("POST", "/api/v1/invitations"): {"json": {}},
-    ("POST", "/api/v1/me/delete"): {"json": {"email": "another@example.org"}},
+    ("DELETE", "/api/v1/me"): {"json": {"email": "another@example.org"}},
 }
 """What a route needs to get past the shape of its body."""
 

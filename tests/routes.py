@@ -47,13 +47,13 @@ NO_CSRF_TOKEN = {
 
 PROVEN = {
     ("DELETE", "/api/v1/connections/{item_id}"),
+    ("DELETE", "/api/v1/me"),
     ("GET", "/connections/simplefin"),
     ("GET", "/settings/tokens/new"),
     ("POST", "/api/v1/auth/tokens"),
     ("POST", "/api/v1/household/erase"),
     ("POST", "/api/v1/household/export"),
     ("POST", "/api/v1/invitations"),
-    ("POST", "/api/v1/me/delete"),
     ("POST", "/api/v1/members/{user_id}/transfer"),
     ("POST", "/api/v1/plaid/exchange-token"),
     ("POST", "/api/v1/plaid/link-token"),

@@ -245,8 +245,8 @@ def check_provider(settings: "Settings") -> str:
     address = settings.plaid_url
     name = "the bank simulator" if settings.PLAID_BASE_URL else f"Plaid ({settings.PLAID_ENV})"
     if not settings.PLAID_CLIENT_ID:
-        raise Problem(
-            "no Plaid keys are set",
+        raise Warned(
+            "no Plaid keys are set: people connect banks with SimpleFIN alone",
             "set PLAID_CLIENT_ID and PLAID_SECRET, or use `fintech up`, which simulates a bank",
         )
     try:

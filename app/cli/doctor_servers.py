@@ -105,7 +105,7 @@ def check_certificate(settings: "Settings") -> str:
             "ask from outside: openssl s_client -connect HOST:443 | openssl x509 -enddate",
         ) from None
     if left <= dt.timedelta():
-        raise Problem(f"ended {-left.days} days ago", "renew it: browsers and webhooks refuse it")
+        raise Problem(f"ended {(-left).days} days ago", "renew it: browsers and webhooks refuse it")
     if left < certificate.WARN_BEFORE:
         raise Warned(f"ends in {left.days} days", "renew it, and look why that did not happen")
     return f"good for {left.days} days"

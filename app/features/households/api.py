@@ -197,7 +197,7 @@ def leave_household(current: CurrentPerson, session: SystemSession) -> None:
     members.leave(session, current.household_id, actor=current.actor)
 
 
-@router.post("/me/delete", status_code=204)
+@router.delete("/me", status_code=204)
 def delete_login(body: EmailBody, current: CurrentProven, session: SystemSession) -> None:
     """Delete your own login with all that is kept of you; an only owner cannot."""
     members.delete_login(session, body.email, actor=current.actor)

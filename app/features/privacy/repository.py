@@ -1,5 +1,6 @@
 """SQL inside one household: which connections are to end, and whole tables out and in."""
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,18 @@ def list_linked(session: Session, household_id: UUID) -> list[tuple[UUID, str]]:
         )
     )
     return [(row[0], f"{row[1]}:{row[2]}") for row in rows]
+
+
+def find_institutions(
+    session: Session, household_id: UUID
+) -> dict[str, tuple[str, dt.datetime | None]]:
+    """Return the name of each Item's institution, and when it was unlinked, by the Item's id."""
+    rows = session.execute(
+        select(Item.id, Item.institution_name, Item.unlinked_at).where(
+            Item.household_id == household_id
+        )
+    )
+    return {str(row[0]): (row[1], row[2]) for row in rows}
 
 
 def is_syncing(session: Session, household_id: UUID) -> bool:

@@ -21,6 +21,27 @@ class PrivacyView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """Somebody's consent to the reading of a bank."""
+
+    institution_name: str
+    who: str
+    given_at: dt.datetime
+    version: str
+    """Empty: given before texts had versions."""
+    ended_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentsView:
+    """privacy/consents.html."""
+
+    texts: tuple[tuple[str, tuple[str, ...]], ...]
+    """Version and paragraphs, the newest first."""
+    rows: tuple[ConsentRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TrailRow:
     """One audit event."""
 

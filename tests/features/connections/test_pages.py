@@ -13,7 +13,7 @@ import uvicorn
 
 from app.core import clock
 from app.core.config import settings
-from app.features.connections import pages
+from app.features.connections import consent, pages
 from app.features.connections.service import sync
 from app.features.journal import service as journal
 from app.providers import registry
@@ -302,6 +302,10 @@ def test_a_bank_is_linked_through_its_own_page(ada, plaid):
     assert ada.get(back).headers["location"] == progress
     assert query(ada.household_id, "SELECT count(*) FROM items") == [(1,)]
     assert ada.get(ours).headers["location"] == back
+    [(details,)] = query(
+        ada.household_id, "SELECT details FROM audit_events WHERE action = 'item.linked'"
+    )
+    assert details["consent"] == consent.CURRENT
 
 
 def test_htmx_is_led_on_by_a_header(ada, plaid):

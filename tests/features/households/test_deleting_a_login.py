@@ -74,7 +74,8 @@ def test_an_owner_beside_another_may_go_through_the_api(app: object) -> None:
     program = Browser(app)  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {people.api_session(second).access_token}"}
 
-    answer = program.post("/api/v1/me/delete", json={"email": second.email}, headers=headers)
+    body = {"email": second.email}
+    answer = program.request("DELETE", "/api/v1/me", json=body, headers=headers)
 
     assert answer.status_code == 204
     assert program.get("/api/v1/auth/me", headers=headers).status_code == 401

@@ -17,7 +17,7 @@ from app.core.errors import ConflictError, NotFoundError, UnavailableError
 from app.core.faults import fault
 from app.core.ids import uuid7
 from app.features.audit import service as audit
-from app.features.connections import repository
+from app.features.connections import consent, repository
 from app.features.connections.service import turns
 from app.features.journal import service as journal
 from app.features.vault import service as vault
@@ -280,7 +280,12 @@ def _store_item(
             item_id=item_id,
         )
         audit.record(
-            session, household_id, "item.linked", actor=audit.Actor(link.user_id), object_id=item_id
+            session,
+            household_id,
+            "item.linked",
+            actor=audit.Actor(link.user_id),
+            object_id=item_id,
+            details={"consent": consent.CURRENT},
         )
     return item_id
 
