@@ -43,6 +43,7 @@ _AS_TENANT = (
 )
 # Once it has read, PostgreSQL lets no transaction take this back.
 _AS_VIEWER = f"{_AS_TENANT}, set_config('transaction_read_only', 'on', true)"
+_KEEPING_PLANS = ", set_config('plan_cache_mode', 'force_generic_plan', true)"
 _AS_SYSTEM = f"SELECT set_config('role', '{SYSTEM_ROLE}', true)"
 
 
@@ -80,6 +81,8 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
         url,
         pool_size=settings.DATABASE_POOL_SIZE,
         max_overflow=0,
+        # Few people keep few connections busy, whose server processes remember their statements.
+        pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=1800,
         connect_args=arguments,
@@ -135,6 +138,8 @@ def _assume_role(session: Session, _: SessionTransaction, connection: Connection
         raise RuntimeError("a session needs a household: use household_transaction()")
     if connection.get_execution_options().get(_SHARED):
         statement += _set_for_transaction()
+    elif session.info.get("keeps_plans"):
+        statement += _KEEPING_PLANS
     connection.exec_driver_sql(statement, values)
 
 
@@ -164,13 +169,25 @@ def open_reading(household_id: UUID, on: Engine | None) -> Session:
 
 
 @contextmanager
-def household_transaction(household_id: UUID, *, for_trail: bool = False) -> Iterator[Session]:
+def household_transaction(
+    household_id: UUID, *, for_trail: bool = False, keeps_plans: bool = False
+) -> Iterator[Session]:
     """Open a session that sees one household; commit at the end, roll back on an error.
 
     For a viewer's request it can only read, whatever the code in between does; except
     `for_trail`, for writing down what they took away or were answered.
+
+    Args:
+        household_id: Whose rows it sees.
+        for_trail: It writes down what they took away or were answered.
+        keeps_plans: Its statements have one good plan, whatever their values: planning them anew
+            would cost as much as running them.
     """
-    info = {"household_id": household_id, "only_reads": only_reads.get() and not for_trail}
+    info = {
+        "household_id": household_id,
+        "only_reads": only_reads.get() and not for_trail,
+        "keeps_plans": keeps_plans,
+    }
     with _sessions(info=info) as session, session.begin():
         yield session
 

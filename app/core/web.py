@@ -227,7 +227,8 @@ class ForwardedHeaders:
         if scope["type"] == "http" and client and self._is_proxy(client[0]):
             headers = Headers(scope=scope)
             scope.setdefault("state", {})["from_proxy"] = True
-            hops = [hop.strip() for hop in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+            forwarded = ",".join(headers.getlist("x-forwarded-for"))
+            hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
             for hop in reversed(hops[-20:]):
                 if not _is_address(hop):
                     break

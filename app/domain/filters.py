@@ -51,6 +51,11 @@ class TransactionFilter:
         return self == TransactionFilter()
 
     @property
+    def is_span(self) -> bool:
+        """Whether all of a span of days is let through."""
+        return replace(self, date_from=None, date_to=None).is_empty
+
+    @property
     def begins_words(self) -> bool:
         """Whether what is sought is found only where a word begins.
 

@@ -1,6 +1,7 @@
 """H1 to H4, F1, F2, P8: what the edge does to every request and every answer."""
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -125,6 +126,11 @@ def test_H4_only_our_proxies_may_say_who_asks(
     peer: str, forwarded_for: list[str], client: str
 ) -> None:
     assert seen_client(peer, *forwarded_for) == client
+
+
+def test_what_stays_is_spared_the_search_for_garbage(app: FastAPI) -> None:
+    with TestClient(app):
+        assert gc.get_freeze_count() > 100_000
 
 
 def test_F1_a_body_that_says_it_is_too_large_is_not_read(client: Browser) -> None:

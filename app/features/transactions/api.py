@@ -134,7 +134,9 @@ def list_transactions(
     wanted, after = read_filter(request), decode_key(cursor)
     # The route that programs call most opens its transaction by itself: as a dependency, it
     # would change threads twice more.
-    with database.household_transaction(current.household_id) as session:
+    with database.household_transaction(
+        current.household_id, keeps_plans=wanted.is_span
+    ) as session:
         page = service.list_transactions(
             session, current.household_id, wanted, after=after, limit=limit
         )

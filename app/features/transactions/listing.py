@@ -21,7 +21,7 @@ from psycopg import Cursor
 from psycopg.rows import RowMaker
 from sqlalchemy.orm import Session
 
-from app.core.pagination import PageKey
+from app.core.pagination import PAGE_SIZE_MAX, PageKey
 from app.domain.filters import TransactionFilter
 from app.features.transactions.apply import driver
 from app.models import NO_CATEGORY
@@ -37,7 +37,7 @@ trigram index know that this is where a word begins."""
 _KEY_MAX = 2**62
 
 
-class TransactionRow(Struct, frozen=True):
+class TransactionRow(Struct, frozen=True, gc=False):
     """One transaction as lists show it; negative is money out. Its fields are those of the API."""
 
     id: UUID
@@ -54,11 +54,15 @@ class TransactionRow(Struct, frozen=True):
 
 
 _FOUND = "id, date, amount, currency, pending, account_id, category_id"
-_LIST = """
+# The limit around the limit is one that PostgreSQL knows while it plans for any values.
+_LIST = f"""
 SELECT found.id, found.date, trim_scale(found.amount), found.currency, found.pending,
        row.description, row.counterparty, found.account_id, found.category_id, row.note,
        row.reviewed_at
-FROM ({found} ORDER BY date DESC, id DESC LIMIT %(limit)s) AS found
+FROM (
+    SELECT * FROM ({{found}} ORDER BY date DESC, id DESC LIMIT %(limit)s) AS page
+    LIMIT {PAGE_SIZE_MAX + 1}
+) AS found
 JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = found.id
 ORDER BY found.date DESC, found.id DESC
 """
