@@ -85,6 +85,8 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
         pool_use_lifo=True,
         pool_timeout=10,
         pool_recycle=1800,
+        # What a statement was about must not be told by its error, which goes to the logs.
+        hide_parameters=True,
         connect_args=arguments,
         execution_options={_SHARED: through_pooler},
     )

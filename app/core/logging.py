@@ -31,6 +31,8 @@ _SECRET_TEXT = re.compile(
     r"|\b(?:access|public|link|processor)-(?:sandbox|production|development)-[\w-]+"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
 )
+# PostgreSQL quotes the row that broke a rule, which may go over several lines.
+_ROW_TEXT = re.compile(r"(?<=\nDETAIL:  ).*?(?=\n\[SQL|\n\n(?:The above|During)|\Z)", re.DOTALL)
 # A line break or an escape sequence in foreign text must not forge a line or colour a terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _TEXT_LENGTH_MAX = 2_000
@@ -163,7 +165,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _clean_text(text: str, *, keep_lines: bool) -> str:
-    text = _SECRET_TEXT.sub(REDACTED, text)
+    text = _SECRET_TEXT.sub(REDACTED, _ROW_TEXT.sub(REDACTED, text))
     if keep_lines:
         return text[-20_000:]
     text = text if len(text) <= _TEXT_LENGTH_MAX else text[:_TEXT_LENGTH_MAX] + "…"

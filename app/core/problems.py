@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.core.errors import (
     AppError,
+    InvalidInputError,
     NoRoomError,
     RecentSignInNeededError,
     UnauthorizedError,
@@ -85,6 +86,7 @@ class Problems:
             PoolTimeoutError,
             psycopg.OperationalError,
             OSError,
+            UnicodeEncodeError,
         ):
             app.add_exception_handler(kind, self._answer)
 
@@ -104,7 +106,7 @@ class Problems:
         """
         told = _as_app_error(error)
         if told is None:
-            if isinstance(error, (DBAPIError, OSError)):
+            if isinstance(error, (DBAPIError, OSError, UnicodeEncodeError)):
                 raise error
             told = _unexpected()
         return self._tell(request, told, error)
@@ -206,6 +208,12 @@ def _as_app_error(error: Exception) -> AppError | None:
         told = AppError("Some values are missing or not valid.", code="invalid_request")
         told.status = HTTPStatus.UNPROCESSABLE_ENTITY
         return told
+    if _is_unstorable_text(error):
+        return InvalidInputError(
+            "A text holds a character that cannot be kept: NUL, or half of another character. "
+            "Nothing was changed; take it out and send it again.",
+            code="unstorable_text",
+        )
     if _is_lack_of_room(error):
         log.error("no_room", error=type(error).__name__)
         return NoRoomError(
@@ -219,6 +227,14 @@ def _as_app_error(error: Exception) -> AppError | None:
     if isinstance(error, PoolTimeoutError) or _is_outage(error):
         return _unavailable(error)
     return None
+
+
+def _is_unstorable_text(error: Exception) -> bool:
+    """Tell whether PostgreSQL, or the way to it, refused a character of what was sent."""
+    if isinstance(error, DBAPIError):
+        said = str(error.orig) if isinstance(error.orig, psycopg.DataError) else ""
+        return any(sign in said for sign in ("NUL", r"\u0000", "surrogate"))
+    return isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
 
 
 def _is_lack_of_room(error: Exception) -> bool:

@@ -12,7 +12,16 @@ def defuse(text: str) -> str:
     Anybody who can send the household money can write a description: `=HYPERLINK(…)` must not run
     when its owner opens the export. Numbers are written by us and need no defusing.
     """
-    return f"'{text}" if text.startswith(_STARTS) else text
+    return f"'{text}" if _would_run(text.lstrip("'")) else text
+
+
+def plain(cell: str) -> str:
+    """Return the text that `defuse` made a cell of: every text comes back as it was."""
+    return cell[1:] if cell.startswith("'") and _would_run(cell.lstrip("'")) else cell
+
+
+def _would_run(text: str) -> bool:
+    return text.startswith(_STARTS)
 
 
 def row(values: Iterable[str]) -> str:

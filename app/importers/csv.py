@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from app.domain import cells as spreadsheet
 from app.domain.money import AmountError, Money
 from app.domain.records import AccountRecord, BalanceRecord, RejectedRecord, TransactionRecord
 from app.importers import csv_words, identity
@@ -421,9 +422,9 @@ class _Reader:
             ),
             date=entry.date,
             money=Money(entry.signed, entry.currency),
-            description=description,
+            description=spreadsheet.plain(description),
             pending=entry.pending,
-            counterparty=entry.counterparty or None,
+            counterparty=spreadsheet.plain(entry.counterparty) or None,
             authorized_date=entry.authorized_date,
         )
 

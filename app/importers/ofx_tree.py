@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from app.domain.text import storable
 from app.importers.base import DEPTH_MAX, FIELD_CHARS_MAX, ROWS_MAX, StatementError, too_many_rows
-from app.importers.text import clean
 
 TAGS_MAX = 40 * ROWS_MAX
 
@@ -236,7 +236,7 @@ def _leaf_text(raw: str) -> str:
     if _CDATA in raw:
         before, _, rest = raw.partition(_CDATA)
         inside, _, after = rest.partition("]]>")
-        return clean(f"{decode_entities(before)}{inside}{decode_entities(after)}").strip()
+        return storable(f"{decode_entities(before)}{inside}{decode_entities(after)}").strip()
     value = raw.strip()
     return decode_entities(value) if "&" in value else value
 
@@ -247,7 +247,7 @@ def decode_entities(text: str) -> str:
     if "&amp;" in text and _DOUBLE.search(decoded):
         # Some banks escape twice: &amp;lt; is meant to be "<".
         decoded = _ENTITY.sub(_character, decoded)
-    return clean(decoded)
+    return storable(decoded)
 
 
 def _character(match: "re.Match[str]") -> str:

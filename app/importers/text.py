@@ -4,7 +4,8 @@ import codecs
 import re
 from collections.abc import Iterable
 
-REPLACEMENT = "\ufffd"
+from app.domain.text import REPLACEMENT, storable
+
 _SAMPLE_BYTES = 64 * 1024
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -13,7 +14,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WEST = "äöüßéèêëàâçîïôùûñáíóúåæøœãõºªÄÖÜÉÈÊÀÂÇÎÔÙÛÑÁÍÓÚÅÆØŒÃÕ"
 _CENTRAL = "ěščřžýůťďňłąęśżźćńőűĚŠČŘŽÝŮŤĎŇŁĄĘŚŻŹĆŃŐŰ"
 _PLAIN = "€£§°«»\u2013\u2014\u2018\u2019\u201c\u201d\u00b4\xa0ªº²³½·"
@@ -35,11 +35,6 @@ _ALIASES = {
 }
 
 
-def clean(text: str) -> str:
-    """Return `text` with NUL and lone surrogates replaced; everything else is kept."""
-    return _UNSTORABLE.sub(REPLACEMENT, text)
-
-
 def decode(data: bytes, *, declared: str = "", words: Iterable[str] = ()) -> tuple[str, str]:
     """Return the text of a file and the name of the encoding that it is really in.
 
@@ -54,18 +49,18 @@ def decode(data: bytes, *, declared: str = "", words: Iterable[str] = ()) -> tup
     """
     for bom, name in _BOMS:
         if data.startswith(bom):
-            return clean(data.decode(name, errors="replace").lstrip("\ufeff")), name
+            return storable(data.decode(name, errors="replace").lstrip("\ufeff")), name
     wide = _wide_encoding(data[:_SAMPLE_BYTES])
     if wide:
-        return clean(data.decode(wide, errors="replace")), wide
+        return storable(data.decode(wide, errors="replace")), wide
     try:
-        return clean(data.decode("utf-8")), "utf-8"
+        return storable(data.decode("utf-8")), "utf-8"
     except UnicodeDecodeError:
         pass
     if _is_damaged_utf8(data):
-        return clean(data.decode("utf-8", errors="replace")), "utf-8"
+        return storable(data.decode("utf-8", errors="replace")), "utf-8"
     name = _declared_encoding(declared) or _single_byte_encoding(data, words)
-    return clean(data.decode(name, errors="replace")), name
+    return storable(data.decode(name, errors="replace")), name
 
 
 def decode_as(data: bytes, encoding: str) -> str:
@@ -77,7 +72,7 @@ def decode_as(data: bytes, encoding: str) -> str:
     name = "utf-8-sig" if encoding in {"utf-8", "utf-8-sig"} else _text_codec(encoding)
     if name is None:
         raise LookupError(encoding)
-    return clean(data.decode(name, errors="replace").lstrip("\ufeff"))
+    return storable(data.decode(name, errors="replace").lstrip("\ufeff"))
 
 
 def _wide_encoding(sample: bytes) -> str | None:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.core import clock
+from app.domain import text
 from app.ui import filters
 from app.ui.assets import static_assets
 from app.ui.filters import DEFAULT_FORMATTING, Formatting
@@ -116,6 +117,7 @@ def make_environment(*, auto_reload: bool = False) -> Environment:
         loader=FileSystemLoader(directories),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_with_hidden_characters_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=auto_reload,
@@ -132,6 +134,11 @@ def make_environment(*, auto_reload: bool = False) -> Environment:
     )
     made.globals["ui"] = made.get_template("_macros.html").module
     return made
+
+
+def _with_hidden_characters_shown(value: object) -> object:
+    """Write out what hides in a text that a template puts out; markup is our own."""
+    return text.shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 class MacrosForViewers:

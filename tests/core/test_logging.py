@@ -10,6 +10,8 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.core import logging as app_logging
 from app.core.logging import REDACTED, configure_logging, redact
@@ -92,6 +94,48 @@ def test_P4_foreign_text_forges_no_line_and_colours_no_terminal(lines: Any) -> N
     [line] = lines()
     assert line["event"] == "event"
     assert not any(ord(letter) < 32 or letter in "\u2028\u202e" for letter in line["reason"])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO users (email, name) VALUES (:it, :it)",
+        "SELECT 1 / 0 WHERE :it > ''",
+        r"DO $$ BEGIN RAISE USING DETAIL = E'two\ncan' || 'ary', MESSAGE = 'no'; END $$",
+    ],
+)
+def test_P4_what_a_row_holds_is_not_told_by_the_error_about_it(lines: Any, statement: str) -> None:
+    from app.core.database import engine
+
+    row = "".join(("can", "ary"))  # a traceback shows the lines of this test
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(statement), {"it": row})
+    except DBAPIError as error:
+        structlog.get_logger("test").exception("request_failed")
+        structlog.get_logger("test").warning("failed", reason=str(error))
+
+    found = lines()
+    assert [line["event"] for line in found] == ["request_failed", "failed"]
+    assert "canary" not in json.dumps(found)
+
+
+@given(st.text(st.sampled_from('\n\r\x1b\x85\u2028\u202e[31m{}"ab'), max_size=40))
+def test_P4_no_text_makes_two_lines_of_one(text_of_others: str) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    configure_logging()
+    root = logging.getLogger().handlers[0]
+    handler.setFormatter(root.formatter)
+    record = logging.LogRecord("lib", logging.INFO, "", 0, "said %s", (text_of_others,), None)
+    handler.handle(record)
+    record = logging.LogRecord("lib", logging.INFO, "", 0, text_of_others, (), None)
+    handler.handle(record)
+
+    written = stream.getvalue()
+    assert written.count("\n") == len(written.splitlines()) == 2
+    assert not any(character in written for character in "\r\x1b\x85\u2028\u202e")
+    assert all(json.loads(line)["logger"] == "lib" for line in written.splitlines())
 
 
 def test_client_libraries_do_not_log_addresses(lines: Any) -> None:

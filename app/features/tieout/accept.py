@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import ConflictError, InvalidInputError
 from app.domain.money import plain
+from app.domain.text import typed
 from app.domain.tieout import GAP
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
@@ -75,7 +76,7 @@ def accept(
 
 
 def _checked(reason: str) -> str:
-    reason = " ".join(reason.split())
+    reason = " ".join(typed(reason).split())
     if not reason:
         raise InvalidInputError("Say why you accept the difference.", field="reason")
     if len(reason) > REASON_CHARACTERS_MAX:

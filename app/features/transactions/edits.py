@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.core import clock, events, jobs
 from app.core.errors import ConflictError, InvalidInputError, NotFoundError
 from app.domain.filters import TransactionFilter
+from app.domain.text import typed
 from app.features.categories import service as categories
 from app.features.changes import service as changes
 from app.features.transactions import listing, repository
@@ -63,7 +64,8 @@ def edit_transaction(
     """Store what a user decides of a transaction, as a change set that can be undone.
 
     Returns:
-        The change set; None if nothing was decided.
+        The change set; None if nothing was decided, or the same since the user looked: whoever
+        clicks twice decides once.
 
     Raises:
         NotFoundError: The household has no such transaction.
@@ -78,7 +80,9 @@ def edit_transaction(
     changes.lock(session, household_id)
     row = repository.find(session, household_id, transaction_id)
     assert row is not None  # rows are never deleted
-    _check_seen(row, edit)
+    values = _not_decided_yet(row, edit, values)
+    if not values:
+        return None
     return _write(session, household_id, actor_user_id, [transaction_id], values).change_set_id
 
 
@@ -149,22 +153,31 @@ def _write(
     return Edited(change_set_id, len(ids))
 
 
-def _check_seen(row: Transaction, edit: Edit) -> None:
-    """Refuse to overwrite what the user has not seen.
+def _not_decided_yet(
+    row: Transaction, edit: Edit, values: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the values that are left to store; refuse to overwrite what the user has not seen.
 
     Raises:
         ConflictError: See above.
     """
-    for name, seen in edit.expected.items():
-        now = getattr(row, _COLUMNS[name])
-        now = now is not None if name == "reviewed" else now
-        if name in edit.given and now not in (seen, getattr(edit, name)):
+    left = dict(values)
+    for name in edit.given & edit.expected.keys():
+        column = _COLUMNS[name]
+        now, wanted = getattr(row, column), values[column]
+        if name == "reviewed":
+            now, wanted = now is not None, bool(edit.reviewed)
+        if now == edit.expected[name]:
+            continue
+        if now != wanted:
             raise ConflictError(
                 f"Somebody changed {_WORDS[name]} of this transaction since you opened it. "
                 "Look at it again, then decide.",
                 code="changed_meanwhile",
                 field=name,
             )
+        del left[column]
+    return left
 
 
 def _user_columns(session: Session, household_id: UUID, edit: Edit) -> dict[str, object]:
@@ -175,10 +188,10 @@ def _user_columns(session: Session, household_id: UUID, edit: Edit) -> dict[str,
             raise InvalidInputError("There is no such category.", field="category_id")
         values["category_user"] = edit.category_id
     if "counterparty" in edit.given:
-        name = (edit.counterparty or "").strip()[:COUNTERPARTY_CHARACTERS_MAX]
+        name = typed(edit.counterparty or "").strip()[:COUNTERPARTY_CHARACTERS_MAX]
         values["counterparty_user"] = name or None
     if "note" in edit.given:
-        values["note"] = (edit.note or "").strip()[:NOTE_CHARACTERS_MAX] or None
+        values["note"] = typed(edit.note or "").strip()[:NOTE_CHARACTERS_MAX] or None
     if "reviewed" in edit.given:
         values["reviewed_at"] = clock.now() if edit.reviewed else None
     return values

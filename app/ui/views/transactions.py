@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from app.domain import text
 from app.domain.money import Money
 
 Options = tuple[tuple[str, str], ...]
@@ -233,3 +234,8 @@ class TransactionDetail:
     saved: bool = False
     removed_words: str = ""
     """Why it counts nowhere; "" if it counts."""
+
+    @property
+    def has_odd_characters(self) -> bool:
+        """Whether the institution's text cannot be shown exactly as it was sent."""
+        return text.is_odd(self.bank_text)

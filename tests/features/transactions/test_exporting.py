@@ -61,6 +61,24 @@ def test_F10_no_text_of_a_stranger_is_computed(ada: SignedInBrowser, ledger: Led
     assert raw["description"] == FORMULA
 
 
+def test_F10_our_own_file_brings_back_every_text_as_it_was(
+    ada: SignedInBrowser, cleo: SignedInBrowser, ledger: Ledger
+) -> None:
+    texts = [FORMULA, "'=1+1", "-10 % OFF", "+49 30 1234", "@HOME", 'COFFEE, "BAR"', "'TIS"]
+    ledgers.bring(
+        ledger, *(record(f"t{n}", f"-{n + 1}.50", description=t) for n, t in enumerate(texts))
+    )
+
+    taken = ada.post("/api/v1/transactions/export?format=csv").content
+    sent = {"file": ("transactions.csv", taken)}
+    cleo.post("/api/v1/imports/", files=sent, data={"book": "true"})
+
+    rows = cleo.get("/api/v1/transactions/").json()["data"]
+    assert sorted((row["description"], row["amount"]) for row in rows) == sorted(
+        (text, f"-{n + 1}.5") for n, text in enumerate(texts)
+    )
+
+
 def test_F10_json_leaves_everything_as_it_is(ada: SignedInBrowser, ledger: Ledger) -> None:
     ledgers.bring(ledger, record("a", "-0.10", description=FORMULA), record("b", "7"))
 
