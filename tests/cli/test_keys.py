@@ -77,7 +77,7 @@ def test_K2_what_is_sealed_opens_before_between_and_after(
 
     assert code == 0, said
     assert set(rotation.count_by_key(rotation.HOUSEHOLD_KEYS)) == {"new"}
-    assert set(second_factor.count_by_key()) == {"new"}
+    assert set(rotation.count_by_key(second_factor.SECRETS)) == {"new"}
     assert f"{ring.old_id:<16} older        0 households, 0 authenticator apps" in run("status")[1]
     # Without the old key: what is sealed is as it was, and opens.
     ring.use(ring.new)

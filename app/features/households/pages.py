@@ -23,8 +23,8 @@ from app.features.users.current import (
     system_session,
 )
 from app.features.users.once import OnceRoute
-from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.households import (
     HouseholdRow,
     HouseholdView,

@@ -11,8 +11,9 @@ from app.core.errors import AppError
 from app.features.households.service import members
 from app.features.privacy.service import erasing, exporting
 from app.features.users.current import CurrentProven, CurrentUser, SignedIn
-from app.features.users.pages import SystemSession, errors_by_field, form_page
+from app.features.users.pages import SystemSession
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.privacy import PrivacyView
 
 router = APIRouter(prefix="/settings/privacy", include_in_schema=False)

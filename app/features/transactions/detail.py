@@ -9,15 +9,13 @@ from app.core.errors import AppError
 from app.domain.money import Money
 from app.features.transactions import repository
 from app.features.transactions.service import Change, Detail
-from app.features.transactions.views import UNCATEGORISED, Names
-from app.models import Transaction
+from app.features.transactions.views import UNCATEGORISED, Names, row_view
 from app.ui.views.transactions import (
     ChangeGroup,
     FieldChangeRow,
     FieldSource,
     Telling,
     TransactionDetail,
-    TransactionRow,
 )
 
 SOMEBODY = "Somebody of your household"
@@ -76,7 +74,7 @@ def detail_view(
     from_source = row.category_enriched or row.category_source
     errors = {(error.field or "note").removesuffix("_id"): error.message} if error else {}
     return TransactionDetail(
-        row=_row(row, names),
+        row=row_view(row, names),
         account_url=f"/transactions?account={row.account_id}",
         institution_name=(account.institution_name if account else "") or "",
         counterparty=typed.counterparty if typed else row.counterparty_user or "",
@@ -133,22 +131,6 @@ def _removed_words(detail: Detail) -> str:
     if last is not None and last.kind in ("undo", "redo"):
         return "What brought this transaction was undone. It is kept here, and counts nowhere."
     return "The bank withdrew this transaction. It is kept here, and counts nowhere."
-
-
-def _row(row: Transaction, names: Names) -> TransactionRow:
-    name = row.counterparty or row.description
-    says_more = row.description.casefold() != name.casefold()
-    return TransactionRow(
-        transaction_id=str(row.id),
-        date=row.date,
-        name=name or "No description",
-        description=row.description if says_more else "",
-        category=names.category(row.category_id),
-        account_name=names.account(row.account_id),
-        amount=Money(row.amount, row.currency),
-        pending=row.pending,
-        note=row.note or "",
-    )
 
 
 def _sources(detail: Detail, names: Names, reader_id: UUID) -> Iterator[FieldSource]:

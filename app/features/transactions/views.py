@@ -17,7 +17,7 @@ from app.features.transactions import query
 from app.features.transactions.query import ListQuery
 from app.features.transactions.service import Total, TransactionPage
 from app.features.transactions.service import TransactionRow as Row
-from app.models import NO_CATEGORY
+from app.models import NO_CATEGORY, Transaction
 from app.ui.views.transactions import (
     CurrencyTotals,
     Day,
@@ -143,7 +143,7 @@ def rows_view(
     )
 
 
-def row_view(row: Row, names: Names) -> TransactionRow:
+def row_view(row: Row | Transaction, names: Names) -> TransactionRow:
     """Return one row."""
     name = row.counterparty or row.description
     says_more = row.description.casefold() != name.casefold()

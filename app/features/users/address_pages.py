@@ -9,8 +9,9 @@ from app.core import database
 from app.core.errors import AppError
 from app.features.users import addresses
 from app.features.users.current import CurrentPerson, RequestClient, Visitor
-from app.features.users.pages import SystemSession, form_page
+from app.features.users.pages import SystemSession
 from app.ui import flashes
+from app.ui.forms import form_page
 from app.ui.views.users import ConfirmAddressView
 
 router = APIRouter(include_in_schema=False)

@@ -16,11 +16,12 @@ from app.features.users.current import (
     SignedIn,
     system_session,
 )
-from app.features.users.pages import enter, errors_by_field, form_page, local_path
+from app.features.users.pages import enter, local_path
 from app.features.users.passkey_pages import Cookie, PasskeyAnswer, for_script
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.features.users.sessions import SignedInBrowser
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.users import ConfirmView
 
 router = APIRouter(prefix="/confirm", include_in_schema=False)

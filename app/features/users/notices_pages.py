@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.features.notices import service
 from app.features.users import sessions
 from app.features.users.current import CurrentPerson, CurrentUser, system_session
-from app.features.users.pages import form_page
+from app.ui.forms import form_page
 from app.ui.views.users import AccountNotice, NoticesView
 
 router = APIRouter(prefix="/notices", include_in_schema=False)

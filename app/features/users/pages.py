@@ -34,7 +34,8 @@ from app.features.users.passwords import Changed
 from app.features.users.sessions import AwaitsCode, SignedInBrowser
 from app.ui import flashes
 from app.ui.filters import DEFAULT_FORMATTING
-from app.ui.templating import THEME_COOKIE, render
+from app.ui.forms import errors_by_field, form_page
+from app.ui.templating import THEME_COOKIE
 from app.ui.views.users import (
     CodeView,
     RegisterView,
@@ -293,25 +294,6 @@ def _settings_page(
     return form_page(request, "users/settings.html", view, error, section="settings")
 
 
-def form_page(
-    request: Request, page: str, view: object, error: AppError | None, *, section: str = ""
-) -> HTMLResponse:
-    """Render a page with a form, under the status of what was wrong with it."""
-    return render(
-        request,
-        page=page,
-        status=error.status if error else 200,
-        headers=_retry_after(error),
-        view=view,
-        section=section,
-    )
-
-
-def errors_by_field(error: AppError | None) -> dict[str, str]:
-    """Return the message beside the field that is to blame, or beside the form."""
-    return {error.field or "form": error.message} if error else {}
-
-
 def _in_words(done: Changed) -> str:
     words = "Your password was changed. You were signed out everywhere else"
     words += f" ({done.sessions_ended})."
@@ -340,12 +322,6 @@ def _read_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFoundError("There is no such session.") from None
-
-
-def _retry_after(error: AppError | None) -> dict[str, str]:
-    if error is None or error.retry_after_seconds is None:
-        return {}
-    return {"Retry-After": str(error.retry_after_seconds)}
 
 
 def local_path(target: str) -> str:

@@ -25,16 +25,10 @@ from app.features.users.current import (
     Visitor,
     system_session,
 )
-from app.features.users.pages import (
-    code_form,
-    enter,
-    errors_by_field,
-    form_page,
-    local_path,
-    sign_in_form,
-)
+from app.features.users.pages import code_form, enter, local_path, sign_in_form
 from app.features.users.passkeys import Answer, Ceremony
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.users import PasskeyRow, PasskeysView
 
 router = APIRouter(include_in_schema=False)

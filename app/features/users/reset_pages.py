@@ -9,9 +9,9 @@ from app.core.config import settings
 from app.core.errors import AppError
 from app.features.users import passwords
 from app.features.users.current import RequestClient, Visitor
-from app.features.users.pages import errors_by_field, form_page
 from app.features.users.passwords import Reset
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.users import ResetView
 
 router = APIRouter(prefix="/reset-password", include_in_schema=False)

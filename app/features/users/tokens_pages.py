@@ -18,8 +18,8 @@ from app.features.users.current import (
     system_session,
 )
 from app.features.users.once import OnceRoute
-from app.features.users.pages import errors_by_field, form_page
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.users import NewTokenView, TokenRow, TokensView
 
 router = APIRouter(prefix="/settings/tokens", include_in_schema=False, route_class=OnceRoute)

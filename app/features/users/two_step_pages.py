@@ -11,9 +11,9 @@ from app.core import database
 from app.core.errors import AppError
 from app.features.users import two_step
 from app.features.users.current import CurrentPerson, CurrentUser, SignedIn, system_session
-from app.features.users.pages import errors_by_field, form_page
 from app.features.users.second_factor import CODE_LENGTH_MAX
 from app.ui import flashes
+from app.ui.forms import errors_by_field, form_page
 from app.ui.views.users import QrCode, TwoStepView
 
 router = APIRouter(prefix="/settings/two-step", include_in_schema=False)
