@@ -136,5 +136,7 @@ def test_workers_are_added_by_what_waits_and_prometheus_can_tell_it() -> None:
         if each["type"] == "External"
     }
     documented = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    chart = (CHART / "templates" / "workers.yaml").read_text("utf-8")
+    assert set(re.findall(r"metric: \{name: (\w+)\}", chart)) == asked
     assert asked == told == {"fta_syncs_waiting", "fta_syncs_waiting_seconds"}
     assert all(f"| `{name}` | gauge |" in documented for name in asked)
