@@ -31,7 +31,7 @@ somebody gave this address for an account at {url}. If it was you, confirm it wi
 
 {url}/confirm-address?token={token}
 
-If it was not you, do nothing: without this no message about the account comes here.
+If it was not you, do nothing: without this no message says what happens in the account.
 """
 
 
