@@ -115,24 +115,27 @@ def look_up(host: str, port: int) -> Sequence[str]:
         OSError: There are none, or they did not come in time.
         UnicodeError: No name can be like this.
     """
-    if not _may_look_up.acquire(timeout=LOOK_UP_SECONDS_MAX):
+    slots = _may_look_up
+    if not slots.acquire(timeout=LOOK_UP_SECONDS_MAX):
         raise socket.gaierror(socket.EAI_AGAIN, "too many names are being looked up")
     found: Future[Sequence[str]] = Future()
-    threading.Thread(target=_look_up, args=(host, port, found), daemon=True).start()
+    threading.Thread(target=_look_up, args=(host, port, found, slots), daemon=True).start()
     try:
         return found.result(LOOK_UP_SECONDS_MAX)
     except TimeoutError:
         raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
 
 
-def _look_up(host: str, port: int, found: Future[Sequence[str]]) -> None:
+def _look_up(
+    host: str, port: int, found: Future[Sequence[str]], slots: threading.BoundedSemaphore
+) -> None:
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         found.set_result(list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers)))
     except (OSError, UnicodeError) as error:
         found.set_exception(error)
     finally:
-        _may_look_up.release()
+        slots.release()
 
 
 class Guard:

@@ -42,6 +42,12 @@ def compose(name: str) -> dict[str, Any]:
     return found
 
 
+def fixed(service: dict[str, Any], name: str) -> str | None:
+    """Return the value that Compose fixes for a variable; None where it is the operator's."""
+    value = service["environment"].get(name)
+    return None if value is None or str(value).startswith("${") else str(value)
+
+
 def manifests() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every Kubernetes object with the file it stands in."""
     paths = [

@@ -13,7 +13,7 @@ from app.core.celery import celery
 from app.core.config import Settings
 from app.features.operations.api import router
 from scripts.cloud.template import TEMPLATE, Rendered, founding_task_definition, load, secret_names
-from tests.deploy.files import ROOT, compose, is_known
+from tests.deploy.files import ROOT, compose, fixed, is_known
 
 TEMPLATE_BYTES_MAX = 51_200
 """What `aws cloudformation deploy` sends without a bucket for it."""
@@ -81,8 +81,7 @@ def test_workers_scheduler_and_migration_do_what_they_do_in_compose(task, servic
     theirs = compose("docker-compose.prod.yml")["services"][service]
     assert sorted(TASKS[task]["Command"]) == sorted(theirs["command"])
     for name in ("WORKER_NAME", "DATABASE_POOL_SIZE"):
-        expected = theirs["environment"].get(name)
-        assert environment(TASKS[task]).get(name) == (expected and str(expected))
+        assert environment(TASKS[task]).get(name) == fixed(theirs, name)
     if service != "migrate":
         health = theirs["healthcheck"]["test"]
         assert TASKS[task]["HealthCheck"]["Command"] == health

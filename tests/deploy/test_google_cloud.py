@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from app.core.celery import celery
 from app.core.config import Settings
-from tests.deploy.files import ROOT, compose, is_known
+from tests.deploy.files import ROOT, compose, fixed, is_known
 
 FOLDER = ROOT / "deploy" / "cloud-run"
 GUIDE = (ROOT / "docs" / "guides" / "deploy-to-google-cloud.md").read_text("utf-8")
@@ -161,8 +161,7 @@ def test_workers_and_scheduler_do_what_they_do_in_compose(name):
     ours = container(name)
     assert sorted(ours["command"] + ours["args"]) == sorted(theirs["command"])
     for variable in ("WORKER_NAME", "DATABASE_POOL_SIZE"):
-        expected = theirs["environment"].get(variable)
-        assert variables(name).get(variable, {}).get("value") == (expected and str(expected))
+        assert variables(name).get(variable, {}).get("value") == fixed(theirs, variable)
 
 
 def test_every_queue_has_a_worker_and_there_is_one_scheduler():

@@ -86,8 +86,8 @@ def test_D12_exports_run_on_the_replica_and_have_what_was_just_committed(ada, mo
     @contextmanager
     def watched(household_id):
         with reading(household_id) as session:
-            ran.append(session.scalar(WHERE))
             yield session
+            ran.append(session.scalar(WHERE))  # after, as the export chooses its isolation first
 
     monkeypatch.setattr(replica, "reading_transaction", watched)
 

@@ -356,7 +356,7 @@ def test_a_strangers_link_flow_is_not_there(ada, cleo, plaid):
     assert cleo.get(ours.replace("/link/", "/linked/")).status_code == 404
 
 
-def test_without_a_flow_to_banks_connecting_leads_to_the_only_way_there_is(ada):
+def test_without_a_flow_to_banks_connecting_leads_to_the_only_way_there_is(ada, plaid):
     """Plaid's keys are not set: one button, and it leads to the form for SimpleFIN's tokens."""
     before = dict(registry._providers)
     registry.configure(None)

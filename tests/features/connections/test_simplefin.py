@@ -433,7 +433,7 @@ def test_version_1_of_the_protocol_says_the_same(ada, offered):
 
 
 def test_the_page_takes_a_token_and_leads_to_the_first_sync(ada, offered):
-    assert 'href="/connections/simplefin"' in ada.get("/connections").text
+    assert ada.post("/connections/link").headers["location"] == "/connections/simplefin"
     form = ada.get("/connections/simplefin").text
     assert "Paste a setup token" in form
     _, token = offered.grant()
