@@ -15,7 +15,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud lint rules \
+.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud lint rules scanners audit \
 	format bench load soak scaling-model matching migrate migration assets hooks clean
 
 help: ## List these targets
@@ -67,7 +67,7 @@ test-browser: $(DEVELOPMENT) $(ASSETS) $(AXE) ## Run the tests that need Chromiu
 	$(BIN)/pytest -m browser $(PARALLEL) --dist loadgroup tests/ui
 	$(BIN)/pytest -m browser tests/browser
 
-lint: $(DEVELOPMENT) rules ## Check style, types, import contracts, templates and spelling
+lint: $(DEVELOPMENT) rules scanners ## Check style, types, import contracts, templates and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -77,6 +77,14 @@ lint: $(DEVELOPMENT) rules ## Check style, types, import contracts, templates an
 
 rules: $(DEVELOPMENT) ## Check the rules of this house that no linter knows
 	$(BIN)/python scripts/check_rules.py
+
+scanners: $(DEVELOPMENT) ## Look for known weaknesses in the code, and for secrets in all files
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml app migrations
+	$(BIN)/python scripts/check_secrets.py
+
+audit: $(DEVELOPMENT) ## Ask PyPI's list of weaknesses about all that is locked: needs the internet, fails without
+	$(UV) export --quiet --locked --all-extras --no-emit-project --output-file .tools/audit.txt
+	$(UV) run --quiet --no-project --with pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes -r .tools/audit.txt
 
 format: $(DEVELOPMENT) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only

@@ -45,6 +45,16 @@ READERS = (
 # SQL lives in repositories; `system.py` holds the few statements that cross households.
 SQL = ("/repository.py", "/repository/", "/system.py", "/apply.py")
 SQL_NAMES = {"select", "insert", "update", "delete"}
+SQL_WORDS = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|AND|ORDER BY|LIMIT|SET)\b")
+CONSTANT = re.compile(r"_?[A-Z][A-Z_]*(\[\d\])?")
+# What speaks HTTP, and who may: the client of the outside, and tools that ask their own server.
+CLIENTS = ("urllib3", "requests", "httpx", "httpx2", "aiohttp", "http.client", "urllib.request")
+WAYS_OUT = ("app/core/http.py", "app/core/outbound.py", "app/simulator/", "app/cli/")
+LOGGED = re.compile(r"(self\.)?_?log\.(debug|info|warning|error|exception|critical)")
+UNLOGGED = {
+    "body", "payload", "headers", "cookie", "password", "secret", "token", "access_token",
+    "description", "amount", "balance", "email", "url",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,40 @@ def sql_in_repositories(source: Source) -> Iterator[Finding]:
             yield node.lineno, f"{_called(node)}() belongs in the feature's repository.py"
 
 
+def statements_are_fixed(source: Source) -> Iterator[Finding]:
+    """F13: a function puts constants into a statement; values travel as parameters."""
+    if not source.is_under("app/") or source.is_under("app/simulator/"):
+        return
+    for function in _functions(source):
+        for node in ast.walk(function):
+            if isinstance(node, ast.JoinedStr) and not _is_fixed_sql(node):
+                yield node.lineno, "put no values into SQL: pass them as parameters"
+
+
+def one_way_out(source: Source) -> Iterator[Finding]:
+    """O1: one client bounds, checks and traces every request to other people's servers."""
+    if not source.is_under("app/") or source.is_under(*WAYS_OUT):
+        return
+    for node in _nodes(source, ast.Import):
+        for name in node.names:
+            if _is_client(name.name):
+                yield node.lineno, f"ask through app.core.http, not through {name.name}"
+    for node in _nodes(source, ast.ImportFrom):
+        if _is_client(node.module or ""):
+            yield node.lineno, f"ask through app.core.http, not through {node.module}"
+
+
+def logs_hold_no_secrets(source: Source) -> Iterator[Finding]:
+    """P4: neither secrets nor what people own are told to logs, which travel far."""
+    if not source.is_under("app/"):
+        return
+    for node in _nodes(source, ast.Call):
+        if LOGGED.fullmatch(ast.unparse(node.func)):
+            for told in node.keywords:
+                if told.arg in UNLOGGED:
+                    yield node.lineno, f"{told.arg} does not belong in logs"
+
+
 def money_is_decimal(source: Source) -> Iterator[Finding]:
     """No float near money."""
     if not source.is_under("app/"):
@@ -189,6 +233,9 @@ RULES: tuple[Rule, ...] = (
     few_see_all_households,
     reports_alone_read_replicas,
     sql_in_repositories,
+    statements_are_fixed,
+    one_way_out,
+    logs_hold_no_secrets,
     money_is_decimal,
     time_from_the_clock,
     todos_have_an_issue,
@@ -240,6 +287,19 @@ def _functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDe
 
 def _called(node: ast.Call) -> str:
     return ast.unparse(node.func).rpartition(".")[2]
+
+
+def _is_fixed_sql(text: ast.JoinedStr) -> bool:
+    """Tell whether a text is no SQL, or takes nothing in but constants."""
+    words = "".join(str(part.value) for part in text.values if isinstance(part, ast.Constant))
+    values = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
+    return not SQL_WORDS.search(words) or all(
+        CONSTANT.fullmatch(ast.unparse(value)) for value in values
+    )
+
+
+def _is_client(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in CLIENTS)
 
 
 def _is_float(annotation: ast.expr | None) -> bool:

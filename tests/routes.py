@@ -1,9 +1,11 @@
 """Every route of the application, so that tests cover those which do not exist yet."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -127,6 +129,34 @@ def every_route(app: FastAPI) -> list[Route]:
         found += [Route(method, template, tuple(convertors)) for method in sorted(context.methods)]
     assert len(found) > 15
     return found
+
+
+def queries(app: FastAPI) -> dict[tuple[str, str], list[str]]:
+    """Return the names that each route takes in its query, by method and template."""
+    found = {}
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute) and context.path is not None:
+            names = sorted(set(_query_names(context.original_route.dependant)))
+            found |= {(method, context.path): names for method in context.methods or ()}
+    return found
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        model = field.field_info.annotation
+        fields = getattr(model, "model_fields", None)
+        yield from fields or [field.alias]
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+def module_of(app: FastAPI, route: Route) -> str:
+    """Return the module that answers a route."""
+    return next(
+        context.endpoint.__module__
+        for context in iter_route_contexts(app.routes)
+        if context.path == route.path and route.method in (context.methods or ())
+    )
 
 
 def unsafe_routes(app: FastAPI) -> list[Route]:

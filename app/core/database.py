@@ -154,7 +154,9 @@ def _set_for_transaction() -> str:
 def take_time(session: Session) -> None:
     """Let the statements of this transaction take as long as a worker's: they hold a whole file."""
     seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
-    session.connection().exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
+    session.connection().exec_driver_sql(
+        f"SET LOCAL statement_timeout = '{seconds}s'"  # rule: a number of the settings
+    )
 
 
 def open_reading(household_id: UUID, on: Engine | None) -> Session:
@@ -209,5 +211,7 @@ def nobodys_transaction() -> Iterator[Connection]:
     """Open a transaction as whoever DATABASE_URL names, to see whether the server answers."""
     with engine.begin() as connection:
         if connection.get_execution_options().get(_SHARED):
-            connection.exec_driver_sql(f"SELECT 1{_set_for_transaction()}")
+            connection.exec_driver_sql(
+                f"SELECT 1{_set_for_transaction()}"  # rule: names and numbers of the settings
+            )
         yield connection

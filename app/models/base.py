@@ -71,7 +71,7 @@ def belongs_to(table: str, *columns: str, ondelete: str = "CASCADE") -> ForeignK
     A column list after SET NULL keeps the household's own column (PostgreSQL 15).
     """
     if ondelete == "SET NULL":
-        ondelete = f"SET NULL ({', '.join(columns)})"
+        ondelete = f"SET NULL ({', '.join(columns)})"  # rule: columns of the models
     return ForeignKeyConstraint(
         ["household_id", *columns], [f"{table}.household_id", f"{table}.id"], ondelete=ondelete
     )

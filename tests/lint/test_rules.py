@@ -1,4 +1,4 @@
-"""Each rule of the house refuses its bad example and lets the good one through."""
+"""C4, F13: each rule of the house refuses its bad example and lets the good one through."""
 
 import pytest
 
@@ -47,6 +47,31 @@ BAD_AND_GOOD = [
         "row = repository.get(session, key)\n",
         "repository",
     ),
+    (
+        "app/features/x/repository.py",
+        "def f(name):\n    return f\"SELECT 1 FROM items WHERE name = '{name}'\"\n",
+        'def f(name):\n    return f"SELECT {_COLUMNS} FROM items", f"Hello {name}"\n',
+        "parameters",
+    ),
+    (
+        "app/features/x/repository.py",
+        "def f(column):\n    return f'{_ALL} ORDER BY {column}'\n",
+        "_SORTED = f'{_ALL} ORDER BY {COLUMN}'\n",
+        "parameters",
+    ),
+    ("app/features/x/service.py", "import requests\n", "from app.core import http\n", "app.core"),
+    (
+        "app/providers/x/client.py",
+        "from urllib.request import urlopen\n",
+        "from urllib.parse import urlsplit\n",
+        "app.core.http",
+    ),
+    (
+        "app/features/x/service.py",
+        "log.info('answered', body=answer.body)\n",
+        "log.info('answered', status=answer.status)\n",
+        "logs",
+    ),
     ("app/domain/a.py", "def f(amount: float): ...\n", "def f(share: float): ...\n", "Decimal"),
     (
         "app/domain/a.py",
@@ -82,7 +107,7 @@ BAD_AND_GOOD = [
 
 
 @pytest.mark.parametrize(("path", "bad", "good", "message"), BAD_AND_GOOD)
-def test_a_rule_tells_bad_from_good(path: str, bad: str, good: str, message: str) -> None:
+def test_C4_F13_a_rule_tells_bad_from_good(path: str, bad: str, good: str, message: str) -> None:
     assert any(message in text for _, text in check(path, bad))
     assert list(check(path, good)) == []
 

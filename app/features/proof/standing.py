@@ -162,7 +162,7 @@ class Standing:
         rows = list(rows)  # before the COPY, since making them may ask the database
         with (
             driver(self.session).cursor() as cursor,
-            cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy,
+            cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy,  # rule: one of three names
         ):
             for row in rows:
                 copy.write_row(row)

@@ -123,7 +123,8 @@ def list_ids(
     parameters |= {"household_id": household_id, "limit": limit, **more}
     found = _whole(wanted, span, conditions, parameters)
     with driver(session).cursor() as cursor:
-        cursor.execute(f"{found} ORDER BY date DESC, id DESC LIMIT %(limit)s".encode(), parameters)
+        ordered = f"{found} ORDER BY date DESC, id DESC LIMIT %(limit)s"  # rule: fixed texts
+        cursor.execute(ordered.encode(), parameters)
         return [row[0] for row in cursor]
 
 
@@ -197,7 +198,7 @@ def _span(wanted: TransactionFilter, after: PageKey | None) -> tuple[str, dict[s
         ("date_to", wanted.date_to, "<="),
     ):
         if value is not None:
-            conditions.append(f"AND date {comparison} %({name})s")
+            conditions.append(f"AND date {comparison} %({name})s")  # rule: both from the line above
             parameters[name] = value
     if after is not None:
         conditions.append("AND (date, id) < (%(after_date)s, %(after_id)s)")
@@ -229,7 +230,8 @@ def row_conditions(wanted: TransactionFilter, *, search: bool = True) -> tuple[s
         conditions.append("amount > 0" if wanted.direction == "in" else "amount < 0")
     if wanted.pending is not None:
         conditions.append("pending" if wanted.pending else "NOT pending")
-    return "".join(f" AND {condition}" for condition in conditions), parameters
+    fixed = "".join(f" AND {condition}" for condition in conditions)  # rule: those above
+    return fixed, parameters
 
 
 def word_beginning(text: str) -> str:
@@ -246,4 +248,5 @@ def _key_ranges(wanted: TransactionFilter) -> tuple[str, dict[str, Any]]:
         "out": "amount_key BETWEEN -%(key_high)s AND -%(key_low)s",
     }
     chosen = [ranges[wanted.direction]] if wanted.direction else list(ranges.values())
-    return f"AND ({' OR '.join(chosen)})", {"key_low": low, "key_high": high}
+    fixed = f"AND ({' OR '.join(chosen)})"  # rule: those above
+    return fixed, {"key_low": low, "key_high": high}

@@ -123,7 +123,8 @@ def list_page(  # the filter of a page
     conditions += ["AND set.sequence < :before"] if before is not None else []
     conditions += ["AND set.kind = :kind"] if kind else []
     conditions += [_OF_ACCOUNT] if account_id else []
-    statement = f"{_SETS} {' '.join(conditions)} ORDER BY set.sequence DESC LIMIT :limit"
+    chosen = " ".join(conditions)
+    statement = f"{_SETS} {chosen} ORDER BY set.sequence DESC LIMIT :limit"  # rule: fixed texts
     parameters: dict[str, object] = {
         "household_id": household_id,
         "before": before,
