@@ -4,6 +4,7 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRET_BYTES_MIN = 32
+_GATEWAY = re.compile(r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}/?", re.IGNORECASE)
 _PLACEHOLDERS = ("changethis", "change-me", "changeme", "your-", "your_", "secret", "example")
 
 
@@ -126,6 +128,9 @@ class Settings(BaseSettings):
     OUTBOUND_ALLOWED_NETWORKS: str = ""
     """Private networks, as `192.168.7.0/24`, whose https servers people may connect,
     comma-separated."""
+    OUTBOUND_PROXY: str = ""
+    """`http://gateway:3128`, through which requests to providers, to servers that people chose and
+    to error trackers go; it looks names up, and has to refuse private addresses. Empty: none."""
 
     WEBHOOK_RETENTION_DAYS: int = Field(default=30, ge=1, le=3650)
     """How long webhooks are kept, to deduplicate and explain."""
@@ -241,6 +246,13 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str) -> str:
         parse_networks(value)
+        return value
+
+    @field_validator("OUTBOUND_PROXY")
+    @classmethod
+    def _is_gateway(cls, value: str) -> str:
+        if value and not _GATEWAY.fullmatch(value):
+            raise ValueError("OUTBOUND_PROXY must be http://host:port, without a password")
         return value
 
     @model_validator(mode="after")

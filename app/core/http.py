@@ -3,8 +3,9 @@
 import logging
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import urllib3
@@ -15,11 +16,13 @@ from urllib3.exceptions import (
     HTTPError,
     LocationValueError,
     NewConnectionError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
 from app.core import outbound, tracing
+from app.core.config import settings
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -60,7 +63,7 @@ class HttpAnswer:
 class HttpClient:
     """A pool of connections; may be shared by threads.
 
-    No proxies from the environment, no redirects, no retries (they are the caller's policy),
+    No proxies but OUTBOUND_PROXY, no redirects, no retries (they are the caller's policy),
     certificates verified, everything limited in time and size.
     """
 
@@ -73,6 +76,7 @@ class HttpClient:
         answer_bytes_max: int = ANSWER_BYTES_MAX,
         ca_file: str | None = None,
         guard: outbound.Guard | None = None,
+        gateway: str | None = None,
     ) -> None:
         """Make a client.
 
@@ -83,12 +87,18 @@ class HttpClient:
             answer_bytes_max: Limits the body as sent and, again, decompressed.
             ca_file: Certificates to trust instead of the system's.
             guard: Decides where requests may go; None where nobody but the operator chooses.
+            gateway: Proxy through which all goes, `http://host:port`; empty for none, None for
+                that of the settings.
         """
         self._guard = guard
         self._connect_timeout = connect_timeout_seconds
         self._read_timeout = read_timeout_seconds
         self._answer_bytes_max = answer_bytes_max
-        self._pool = urllib3.PoolManager(
+        self._gateway = settings.OUTBOUND_PROXY if gateway is None else gateway
+        make: Callable[..., urllib3.PoolManager] = urllib3.PoolManager
+        if self._gateway:
+            make = partial(urllib3.ProxyManager, self._gateway)
+        self._pool = make(
             num_pools=20,
             maxsize=pool_size,
             block=True,
@@ -96,7 +106,7 @@ class HttpClient:
             cert_reqs="CERT_REQUIRED",
             ca_certs=ca_file,
         )
-        if guard is not None:
+        if guard is not None and not self._gateway:
             self._pool.pool_classes_by_scheme = outbound.pool_classes(guard)
 
     def request(
@@ -175,6 +185,8 @@ class HttpClient:
         if self._guard is not None:
             try:
                 self._guard.check_url(url)
+                if self._gateway:
+                    self._guard.check_by_name(url)
             except outbound.AddressRefusedError as error:
                 raise _as_http_error(error) from None
 
@@ -236,6 +248,8 @@ def _as_http_error(error: Exception) -> HttpError:
         return HttpError("the address is not valid", temporary=False, sent=False)
     if not isinstance(error, (HTTPError, OSError)):  # such as a line feed in a header
         return HttpError("the request is not valid", temporary=False, sent=False)
+    if isinstance(error, ProxyError) or "Tunnel connection failed" in str(error):
+        return HttpError("the gateway let no connection through", temporary=True, sent=False)
     if isinstance(error, (ConnectTimeoutError, NewConnectionError)):
         return HttpError("no connection to the server", temporary=True, sent=False)
     if isinstance(error, EmptyPoolError):

@@ -5,6 +5,7 @@ answer it and nobody else. What the operator allows by name or network is let th
 
 A name is looked up once for each connection, every address that it has must pass, and the
 connection goes to one of those: a name that answers otherwise the next time gains nothing.
+With OUTBOUND_PROXY set the gateway looks up and decides; what needs no look-up is refused here.
 """
 
 import ipaddress
@@ -41,6 +42,8 @@ _may_look_up = threading.BoundedSemaphore(LOOK_UPS_MAX)
 # Ports, user names and addresses are all in here; nothing that parsers are known to differ about.
 _PLAIN_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]+\Z", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
+# What resolvers take for an IPv4 address: its last part is a number, in whichever base.
+_NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\Z", re.IGNORECASE)
 
 # What Python 3.11 takes for global, or is global and still nobody's to ask.
 _NOT_PUBLIC = tuple(
@@ -180,6 +183,27 @@ class Guard:
         if not found or not all(self._may_reach(text, port) for text in found):
             raise AddressRefusedError("the address is not on the public internet")
         return found
+
+    def check_by_name(self, url: str) -> None:
+        """Refuse an address by what it says alone, where a gateway looks the name up.
+
+        Whether a name leads to a private address is the gateway's to see.
+
+        Raises:
+            AddressRefusedError: It is a number that is not public, a name without a dot, or has
+                another port than that of https.
+        """
+        parts = parse_url(url)
+        host = (parts.host or "").strip("[]").rstrip(".")
+        port = parts.port or HTTPS_PORT
+        if self._is_named(host, parts.port or (HTTPS_PORT if parts.scheme == "https" else 80)):
+            return
+        if ":" in host or _NUMBER.search(host):
+            is_refused = not self._may_reach(host, port)
+        else:
+            is_refused = port != HTTPS_PORT or "." not in host
+        if is_refused:
+            raise AddressRefusedError("the address is not on the public internet")
 
     def _is_named(self, host: str, port: int) -> bool:
         return (host.strip("[]").rstrip(".").lower(), port) in self._allowance.hosts
