@@ -20,6 +20,8 @@ PATTERN_CALLS = {"compile", "search", "match", "fullmatch", "sub", "subn", "spli
 SQL_PATTERN = re.compile(
     r"!?~\*?\s*(%\(|:|\$\d)|\b(regexp_\w+|substring)\s*\([^)]*(%\(|:\w)|SIMILAR TO|regexp_match\b"
 )
+QUOTES = {"app/features/transactions/listing.py"}
+"""Where a text becomes a part of a pattern, each sign of it quoted: `test_listing.py` tries it."""
 MODELS_OF_OTHERS = {
     "openai", "anthropic", "litellm", "ollama", "mistralai", "cohere", "groq", "langchain",
     "langchain_core", "llama_index", "llama_cpp", "transformers", "vllm", "google.generativeai",
@@ -69,7 +71,8 @@ def test_F9_nobody_but_the_program_writes_patterns() -> None:
         if "simulator" not in path.parts:
             assert list(foreign_patterns(tree)) == [], path
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-                assert not SQL_PATTERN.search(line), (path, number)
+                is_quoted = path.relative_to(ROOT).as_posix() in QUOTES
+                assert is_quoted or not SQL_PATTERN.search(line), (path, number)
 
 
 @pytest.mark.parametrize(

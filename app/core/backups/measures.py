@@ -89,7 +89,8 @@ def prepare(connection: Connection[Any]) -> bool:
             f"superuser, as the owner of the database, or have a superuser say: ALTER ROLE {name} "
             "BYPASSRLS"
         )
-    connection.execute(f"{_SESSION}; SET row_security = {'off' if passes_by else 'on'}")
+    walls = "off" if passes_by else "on"
+    connection.execute(f"{_SESSION}; SET row_security = {walls}")  # rule: one of two words
     return not passes_by
 
 

@@ -16,6 +16,7 @@ from app.domain.filters import TransactionFilter
 from app.features.transactions import listing, service
 from app.models import NO_CATEGORY
 from tests import effort
+from tests.cast import SignedInBrowser
 from tests.features.transactions import ledgers
 
 FIRST_DAY = dt.date(2024, 1, 25)
@@ -206,3 +207,19 @@ def test_no_session_sees_anything_without_a_household(ledger, source):
         connection.execute(text("SET LOCAL ROLE fintech_tenant"))
         with pytest.raises(Exception, match=r"app\.household_id|invalid input syntax"):
             connection.execute(text(f"SELECT id FROM {source}")).all()
+
+
+def test_F9_what_is_searched_for_is_a_text_and_no_pattern(ada: SignedInBrowser) -> None:
+    signs = [chr(number) for number in range(33, 127)] + ["\u00e9", "\u20ac", "\u0661"]
+    sought = [each.lower() for sign in signs for each in (sign, sign * 2, f"a{sign}", f"{sign}a")]
+    tried = text(
+        "SELECT sought, 'x ' || sought ~ pattern, 'zzz' ~ pattern"
+        " FROM unnest(CAST(:sought AS text[]), CAST(:patterns AS text[])) AS t (sought, pattern)"
+    )
+    patterns = [listing.word_beginning(each) for each in sought]
+    with ada.session() as session:
+        rows = session.execute(tried, {"sought": sought, "patterns": patterns}).all()
+    assert len(rows) == len(sought)
+    for searched, finds_itself, finds_another in rows:
+        assert finds_itself, searched
+        assert finds_another == "zzz".startswith(searched), searched
