@@ -30,8 +30,11 @@ def tracked() -> list[str]:
 def scan(root: Path, names: Sequence[str]) -> SecretsCollection:
     """Return what looks like a secret in these files, by the baseline's settings."""
     configure_settings_from_baseline(json.loads(BASELINE.read_text(encoding="utf-8")))
-    found = SecretsCollection(str(root))
-    found.scan_files(*names)
+    scanned, found = SecretsCollection(str(root)), SecretsCollection()
+    scanned.scan_files(*names)
+    for name, each in scanned:
+        each.filename = name  # from the root on: the baseline holds wherever the checkout is
+        found[name].add(each)
     return found
 
 
