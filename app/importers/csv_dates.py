@@ -13,19 +13,26 @@ ORDERS = ("YMD", "DMY", "MDY")
 _PIVOT = 70
 """Two-digit years below it are in this century."""
 
-_NUMERIC = re.compile(r"(\d{1,4})([-/. ])\s?(\d{1,2})\2\s?(\d{1,4})\.?(?=$|[\sT,/])", re.ASCII)
-_COMPACT = re.compile(r"(\d{8})(?=$|[\sT,]|\d{4,6}$)", re.ASCII)
-_CHINESE = re.compile(r"(\d{4})[年](\d{1,2})[月](\d{1,2})[日]?", re.ASCII)
+# A year that is written with four digits is never one of two digits: 0001 is not 2001.
+_NUMERIC = re.compile(
+    r"(?!00\d\d)(\d{1,4})([-/. ])\s?(\d{1,2})\2\s?(?!00\d\d)(\d{1,4})\.?(?=$|[\sT,/])", re.ASCII
+)
+_COMPACT = re.compile(r"(\d{4}(?!00)\d{4})(?=$|[\sT,]|\d{4,6}$)", re.ASCII)
+_CHINESE = re.compile(r"((?!00)\d{4})[年](\d{1,2})[月](\d{1,2})[日]?", re.ASCII)
 _DAY_NAME = re.compile(r"[^\W\d_]{2,10}[.,]?\s+(?=\d)")
 _NAMED_DAY_FIRST = re.compile(
-    r"(\d{1,2})(?:st|nd|rd|th|\.)?[\s\-/.]*([^\W\d_]{3,12})\.?[\s\-/.,]*(\d{4}|\d{2})(?=$|[\sT,])",
+    r"(\d{1,2})(?:st|nd|rd|th|\.)?[\s\-/.]*([^\W\d_]{3,12})\.?[\s\-/.,]*"
+    r"((?!00)\d{4}|\d{2})(?=$|[\sT,])",
     re.IGNORECASE,
 )
 _NAMED_MONTH_FIRST = re.compile(
-    r"([^\W\d_]{3,12})\.?[\s\-/.]*(\d{1,2})(?:st|nd|rd|th)?[\s,\-/.]+(\d{4}|\d{2})(?=$|[\sT,])",
+    r"([^\W\d_]{3,12})\.?[\s\-/.]*(\d{1,2})(?:st|nd|rd|th)?[\s,\-/.]+"
+    r"((?!00)\d{4}|\d{2})(?=$|[\sT,])",
     re.IGNORECASE,
 )
-_NAMED_YEAR_FIRST = re.compile(r"(\d{4})[\s\-/.]*([^\W\d_]{3,12})\.?[\s\-/.]*(\d{1,2})(?=$|[\sT,])")
+_NAMED_YEAR_FIRST = re.compile(
+    r"((?!00)\d{4})[\s\-/.]*([^\W\d_]{3,12})\.?[\s\-/.]*(\d{1,2})(?=$|[\sT,])"
+)
 _REST = re.compile(r"[\sT,/.\-]*(?:\(?\d{1,2}[:.h]\d{2}.{0,40})?(?:[^\W\d_]{2,12}\.?)?\s*$")
 _DATE_CHARS_MAX = 48
 

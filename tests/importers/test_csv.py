@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.importers import csv
 from app.importers.base import FILE_BYTES_MAX, ROWS_MAX, StatementError
+from app.importers.csv_dates import find_date
 from app.importers.csv_layout import Decision
 
 
@@ -51,6 +52,13 @@ def test_the_whole_column_decides_the_order_of_day_and_month(dates, order, sure)
     decision = layout.decision("date_order")
     assert decision is not None
     assert (decision.confidence > 0.6) is sure
+
+
+@pytest.mark.parametrize(
+    "cell", ["0001-01-01", "01/02/0003", "01010001", "2 Nov 0026", "Nov 2, 0026"]
+)
+def test_a_year_of_four_digits_is_not_one_of_two(cell):
+    assert find_date(cell, "DMY") is None
 
 
 @pytest.mark.parametrize(
