@@ -41,8 +41,8 @@ make redis_password "$(random 24)"
 make metrics_token "$(random 24)"
 make database_url "postgresql://${DB_USER:-fintech}:$(cat postgres_password)@postgres:5432/fintech_app"
 make redis_url "redis://:$(cat redis_password)@redis:6379/0"
-# From Plaid's dashboard, your language model, your mail server (smtp_url) and your bucket's owner: empty until you write them.
-for name in plaid_client_id plaid_secret openai_api_key smtp_url backup_credentials; do
+# From Plaid's dashboard, your language model, your mail server (smtp_url), your OpenID Connect provider and your bucket's owner: empty until you write them.
+for name in plaid_client_id plaid_secret openai_api_key smtp_url oidc_client_secret backup_credentials; do
     [ -e "$name" ] || : > "$name"
     chmod 0444 "$name"
 done

@@ -24,6 +24,7 @@ GROUPS = {
     "APP_ENV": "The installation",
     "DATABASE_URL": "Servers",
     "SECRET_KEY": "Secrets and people",
+    "OIDC_ISSUER": "Signing in elsewhere",
     "PUBLIC_URL": "The edge",
     "PLAID_CLIENT_ID": "Bank data",
     "OUTBOUND_ALLOWED_HOSTS": "Servers that people choose",

@@ -27,6 +27,8 @@ ONES_OWN = {
     ("POST", "/notices/read"): "one's own notices",
     ("POST", "/settings/address"): "one's own address",
     ("POST", "/settings/appearance"): "one's own theme",
+    ("POST", "/settings/oidc/link"): "one's own account at the provider",
+    ("POST", "/settings/oidc/unlink"): "one's own account at the provider",
     ("POST", "/settings/passkeys"): "one's own passkey",
     ("POST", "/settings/passkeys/begin"): "one's own passkey",
     ("POST", "/settings/passkeys/remove"): "one's own passkey",

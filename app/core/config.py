@@ -98,6 +98,23 @@ class Settings(BaseSettings):
     REGISTRATION_OPEN: bool = True
     """Whether strangers may create an account on this server."""
 
+    OIDC_ISSUER: str = ""
+    """An OpenID Connect provider where people may sign in, exactly as its discovery document calls
+    itself; see docs/guides/sign-in-with-oidc.md. Empty: there is none."""
+    OIDC_CLIENT_ID: str = ""
+    """What this server is called there."""
+    OIDC_CLIENT_SECRET: SecretStr = SecretStr("")
+    """From the provider, for this server alone."""
+    OIDC_NAME: str = "OpenID Connect"
+    """What the button on the sign-in page calls the provider."""
+    OIDC_TRUSTS_EMAIL: bool = False
+    """Whether an address that the provider has verified opens the account with that address, if it
+    was confirmed here too. Only where nobody else can have the provider verify such an address."""
+    OIDC_CREATES_USERS: bool = False
+    """Whether people whom nobody here knows get an account of their own."""
+    OIDC_EMAIL_DOMAINS: str = ""
+    """Whose addresses may get such an account, comma-separated; empty: all."""
+
     PUBLIC_URL: str = "http://localhost:8000"
     """Where people reach the pages; https outside this machine."""
     TRUSTED_HOSTS: str = ""
@@ -209,6 +226,15 @@ class Settings(BaseSettings):
             raise ValueError("must name no login: that of DATABASE_URL is used")
         return value
 
+    @field_validator("OIDC_ISSUER")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        url = urlsplit(value)
+        is_near = url.scheme == "http" and url.hostname in ("localhost", "127.0.0.1", "::1")
+        if value and not (is_near or (url.scheme == "https" and url.hostname)):
+            raise ValueError("must look like https://sso.example.org/realms/home")
+        return value
+
     @field_validator("SENTRY_DSN")
     @classmethod
     def _is_dsn(cls, value: str) -> str:
@@ -265,6 +291,10 @@ class Settings(BaseSettings):
             raise ValueError(f"SECRET_KEY is shorter than {SECRET_BYTES_MIN} bytes: {_MEND}")
         if any(word in secret.lower() for word in _PLACEHOLDERS) or len(set(secret)) < 10:
             raise ValueError(f"SECRET_KEY is a placeholder: {_MEND}")
+        if self.OIDC_ISSUER and not (
+            self.OIDC_CLIENT_ID and self.OIDC_CLIENT_SECRET.get_secret_value()
+        ):
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
         url = urlsplit(self.PUBLIC_URL)
         if url.scheme != "https" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("PUBLIC_URL must be https outside this machine")
@@ -297,6 +327,12 @@ class Settings(BaseSettings):
         host = urlsplit(self.PUBLIC_URL).hostname or "localhost"
         more = (name.strip() for name in self.TRUSTED_HOSTS.split(","))
         return tuple({host, "localhost", "127.0.0.1", *filter(None, more)})
+
+    @cached_property
+    def oidc_domains(self) -> tuple[str, ...]:
+        """Domains whose addresses may get an account through OIDC; empty: all."""
+        names = (name.strip().lower().lstrip("@") for name in self.OIDC_EMAIL_DOMAINS.split(","))
+        return tuple(filter(None, names))
 
     @cached_property
     def outbound_hosts(self) -> frozenset[tuple[str, int]]:

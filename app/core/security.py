@@ -125,7 +125,7 @@ def verify_password(password: str, password_hash: str | None) -> bool:
     plain = normalize_password(password)
     with _turn():
         try:
-            return _hasher.verify(password_hash or _dummy_hash(), plain) and bool(password_hash)
+            return _hasher.verify(password_hash or nobodys_hash(), plain) and bool(password_hash)
         except (VerificationError, InvalidHashError):
             return False
 
@@ -136,7 +136,8 @@ def needs_rehash(password_hash: str) -> bool:
 
 
 @cache
-def _dummy_hash() -> str:
+def nobodys_hash() -> str:
+    """Return the hash of a password that nobody knows."""
     return _hasher.hash(secrets.token_urlsafe(32))
 
 

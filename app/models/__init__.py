@@ -37,6 +37,7 @@ from app.models.people import (
     RefreshToken,
     SpentTicket,
     User,
+    UserIdentity,
     UserSession,
     UserTotp,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "TieOut",
     "Transaction",
     "User",
+    "UserIdentity",
     "UserSession",
     "UserTotp",
     "Webhook",

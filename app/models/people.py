@@ -242,6 +242,20 @@ class Passkey(Base):
     used_at: Mapped[Instant | None]
 
 
+class UserIdentity(Base):
+    """Who a person is at an OpenID Connect provider, where they may sign in."""
+
+    __tablename__ = "user_identities"
+    __table_args__ = (Index(None, "user_id"),)
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    """How the issuer calls them, for good."""
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    used_at: Mapped[Instant | None]
+
+
 class SpentTicket(Base):
     """A ticket that was redeemed, kept until it is too old to come again."""
 

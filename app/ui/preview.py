@@ -98,7 +98,7 @@ def sign_in(request: Request) -> Response:
     error = "E-mail and password do not match." if request.method == "POST" else ""
     view = SignInView("ada@example.com", error=error, demo_email="demo@example.com",
                       demo_password="a sentence you can remember",  # noqa: S106
-                      offers_passkeys=True)  # fmt: skip
+                      offers_passkeys=True, provider="Example SSO")  # fmt: skip
     return render(request, page="users/sign_in.html", status=422 if error else 200, view=view)
 
 

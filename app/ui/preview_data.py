@@ -459,6 +459,8 @@ def settings_view(theme: str) -> SettingsView:
         timezone="Europe/Berlin",
         base_currency="USD",
         theme=theme,
+        passkeys=2,
+        provider="Example SSO",
         locales=(("en_US", "English (United States)"), ("de_DE", "Deutsch (Deutschland)")),
         timezones=(("Europe/Berlin", "Europe/Berlin"), ("UTC", "UTC")),
         currencies=(("USD", "US Dollar"), ("EUR", "Euro")),

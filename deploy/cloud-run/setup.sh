@@ -17,8 +17,8 @@ here=$(dirname "$0")
 account=fintech-run@$project.iam.gserviceaccount.com
 image=$region-docker.pkg.dev/$project/fintech/fintech-app
 # What need not be there, under the names of the program's settings in lower case.
-optional="plaid-client-id plaid-secret openai-api-key smtp-url sentry-dsn rollbar-access-token
-    bugsnag-api-key otel-exporter-otlp-headers"
+optional="plaid-client-id plaid-secret openai-api-key smtp-url oidc-client-secret sentry-dsn
+    rollbar-access-token bugsnag-api-key otel-exporter-otlp-headers"
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 

@@ -62,11 +62,12 @@ case "${1:-}" in
         folder=${2:-secrets}
         # Another value would lock away what the first one sealed.
         has_value encryption-keys || put encryption-keys "$folder/encryption_keys"
-        plaid=no openai=no mail=no
+        plaid=no openai=no mail=no oidc=no
         put plaid-client-id "$folder/plaid_client_id" && put plaid-secret "$folder/plaid_secret" && plaid=yes
         put openai-api-key "$folder/openai_api_key" && openai=yes
         put smtp-url "$folder/smtp_url" && mail=yes
-        update "Plaid=$plaid" "OpenAI=$openai" "Mail=$mail"
+        put oidc-client-secret "$folder/oidc_client_secret" && oidc=yes
+        update "Plaid=$plaid" "OpenAI=$openai" "Mail=$mail" "Oidc=$oidc"
         ;;
     settings)
         aws s3 cp --only-show-errors "${2:-settings.env}" "$(settings)"

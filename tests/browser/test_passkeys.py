@@ -32,7 +32,7 @@ def test_A6_a_passkey_is_added_signs_in_and_is_removed(
     page: Page, context: BrowserContext, ada: SignedIn, device: CDPSession
 ) -> None:
     page.goto("/settings/passkeys")
-    page.get_by_label("Name").fill("This laptop")
+    page.get_by_label("Name", exact=True).fill("This laptop")
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_text("The passkey was added")).to_be_visible()
     expect(page.get_by_text("Never used")).to_be_visible()
@@ -44,7 +44,7 @@ def test_A6_a_passkey_is_added_signs_in_and_is_removed(
     expect(page.get_by_text("Last used")).to_be_visible()
 
     page.get_by_role("button", name="Rename This laptop").click()
-    page.get_by_role("dialog").get_by_label("Name").fill("The old laptop")
+    page.get_by_role("dialog").get_by_label("Name", exact=True).fill("The old laptop")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The old laptop", exact=True)).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()

@@ -23,6 +23,7 @@ GIVEN = {
     "Serving": "yes",
     "OpenAI": "yes",
     "Mail": "yes",
+    "Oidc": "yes",
 }
 STACK = Rendered(load(), GIVEN)
 TASKS = {
@@ -71,9 +72,11 @@ def test_the_web_server_gets_every_secret_and_each_is_declared():
 
 
 def test_without_keys_of_plaid_none_is_asked_for():
-    stack = Rendered(load(), {**GIVEN, "Plaid": "no", "OpenAI": "no", "Mail": "no"})
+    without = dict.fromkeys(("Plaid", "OpenAI", "Mail", "Oidc"), "no")
+    stack = Rendered(load(), {**GIVEN, **without})
     asked = secrets(stack.resource("WebTask")["ContainerDefinitions"][0])
-    assert not {"PLAID_CLIENT_ID", "PLAID_SECRET", "OPENAI_API_KEY", "SMTP_URL"} & set(asked)
+    theirs = {"PLAID_CLIENT_ID", "PLAID_SECRET", "OPENAI_API_KEY", "SMTP_URL", "OIDC_CLIENT_SECRET"}
+    assert not theirs & set(asked)
 
 
 @pytest.mark.parametrize(("task", "service"), OUR_SERVICES.items())
@@ -323,7 +326,7 @@ def test_encryption_keys_are_written_once(tmp_path):
     status, calls = deploy(tmp_path, "secrets")
     assert status == 0
     assert sum("put-secret-value" in call for call in calls) == 1
-    assert calls[-1].endswith("Plaid=no OpenAI=no Mail=no")
+    assert calls[-1].endswith("Plaid=no OpenAI=no Mail=no Oidc=no")
     status, calls = deploy(tmp_path, "secrets", missing="0")
     assert (status, [call for call in calls if "put-secret-value" in call]) == (0, [])
 

@@ -11,6 +11,7 @@ _PASSKEYS = (
     "If it was not you, look at Settings, Passkeys, remove what you do not know, and change your "
     "password."
 )
+_IDENTITIES = "If it was not you, unlink it under Settings, and change your password."
 _OPERATOR = "If you did not ask for it, ask whoever runs this server."
 _BANK = "If it was not you, change your password and look at Connections."
 
@@ -51,6 +52,8 @@ TOLD: Mapping[str, Told] = {
         "A passkey was refused: somebody may have copied it",
         "Remove it under Settings, Passkeys, and add a new one.",
     ),
+    "user.identity_linked": Told("Another way to sign in was linked to your account", _IDENTITIES),
+    "user.identity_unlinked": Told("A way to sign in was unlinked from your account", _IDENTITIES),
     "user.api_token_created": Told("An API token was made", _TOKENS),
     "item.linked": Told("A bank was linked", _BANK),
     "item.unlinked": Told("A bank was disconnected", _BANK),

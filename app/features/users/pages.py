@@ -15,6 +15,7 @@ from app.core.config import settings
 from app.core.errors import AppError, NotFoundError, UnauthorizedError
 from app.features.users import (
     addresses,
+    oidc,
     passkeys,
     passwords,
     preferences,
@@ -219,6 +220,7 @@ def sign_in_form(
         error=error.message if error else "",
         can_register=settings.REGISTRATION_OPEN,
         offers_passkeys=webauthn.are_possible(),
+        provider=_provider(),
     )
     return form_page(request, "users/sign_in.html", view, error)
 
@@ -288,10 +290,16 @@ def _settings_page(
         wants_confirming=addresses.wants_confirming(session, current.user_id),
         has_second_factor=two_step.codes_left(session, current.user_id) is not None,
         passkeys=len(passkeys.list_own(session, current.user_id)),
+        provider=_provider(),
+        is_linked=oidc.is_linked(session, current.user_id),
         errors=errors_by_field(error),
         password_characters_min=settings.PASSWORD_LENGTH_MIN,
     )
     return form_page(request, "users/settings.html", view, error, section="settings")
+
+
+def _provider() -> str:
+    return settings.OIDC_NAME if settings.OIDC_ISSUER else ""
 
 
 def _in_words(done: Changed) -> str:

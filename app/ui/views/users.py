@@ -21,6 +21,8 @@ class SignInView:
     can_register: bool = True
     offers_passkeys: bool = False
     """Then also POST /sign-in/passkey, by its script."""
+    provider: str = ""
+    """What the OpenID Connect provider is called; then also GET /sign-in/oidc. Empty: none."""
     demo_email: str = ""
     """Shown as a hint on a demo installation, else empty."""
     demo_password: str = ""
@@ -122,6 +124,14 @@ class PasskeysView:
     are_possible: bool = True
     """Browsers make passkeys for this server."""
     errors: Errors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """users/provider.html: leads to an OpenID Connect provider."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,5 +248,9 @@ class SettingsView:
     """How many the reader has."""
     wants_confirming: bool = False
     """The address is still to be confirmed."""
+    provider: str = ""
+    """What the OpenID Connect provider is called: then also POST /settings/oidc/link, or
+    /settings/oidc/unlink if the reader is linked. Empty: none."""
+    is_linked: bool = False
     errors: Errors = field(default_factory=dict)
     password_characters_min: int = 12

@@ -1,0 +1,261 @@
+"""OpenID Connect: what the provider of OIDC_ISSUER says of who signed in there (Core 1.0).
+
+Authorization code with PKCE. Addresses and keys come from the provider's discovery document, over
+our own HTTP client with its limits, and are kept for an hour; a key that is not among them is
+looked for again, at most every ten seconds, so that neither a rotation nor a stranger's key id
+costs more.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import jwt
+
+from app.core.config import settings
+from app.core.http import HttpClient, HttpError
+from app.core.tickets import Ticket
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+"""Signatures by keys that only the provider has; never `none`, never a shared secret."""
+SCOPE = "openid email profile"
+CALLBACK_PATH = "/sign-in/oidc/callback"
+KEPT_SECONDS = 3600.0
+ASKED_AGAIN_SECONDS = 10.0
+"""After an attempt that brought nothing; each holds up whoever waits for it."""
+ANSWER_BYTES_MAX = 256 * 1024
+KEYS_MAX = 50
+TIMEOUT_SECONDS = 5.0
+SUBJECT_LENGTH_MAX = 255
+"""OpenID Connect Core 1.0, section 2, `sub`."""
+_SKEW_SECONDS = 60
+_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "nonce")
+
+
+class OidcError(Exception):
+    """The provider cannot be asked, or what it says is not right; the text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who signed in at the provider."""
+
+    issuer: str
+    subject: str
+    email: str
+    """Empty unless the provider says that it has verified the address."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    authorize_url: str
+    token_url: str
+    keys_url: str
+
+
+def is_on() -> bool:
+    """Tell whether there is a provider."""
+    return bool(settings.OIDC_ISSUER)
+
+
+def redirect_uri() -> str:
+    """Return where the provider sends browsers back, which has to be registered there."""
+    return settings.PUBLIC_URL.rstrip("/") + CALLBACK_PATH
+
+
+def authorize_url(ticket: Ticket) -> str:
+    """Return where the browser goes to sign in.
+
+    Raises:
+        OidcError: The provider does not answer, or with something else.
+    """
+    digest = hashlib.sha256(_verifier(ticket).encode()).digest()
+    query = urlencode(
+        {
+            "response_type": "code",
+            "client_id": settings.OIDC_CLIENT_ID,
+            "redirect_uri": redirect_uri(),
+            "scope": SCOPE,
+            "state": ticket.text,
+            "nonce": _nonce(ticket),
+            "code_challenge": _encode(digest),
+            "code_challenge_method": "S256",
+        }
+    )
+    address = _documents.provider().authorize_url
+    return f"{address}{'&' if urlsplit(address).query else '?'}{query}"
+
+
+def exchange(code: str, ticket: Ticket) -> Identity:
+    """Return who signed in, for the code that their browser brought back.
+
+    Raises:
+        OidcError: The provider refuses the code, or its token is not right in every claim.
+    """
+    body = urlencode(
+        {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri(),
+            "client_id": settings.OIDC_CLIENT_ID,
+            "client_secret": settings.OIDC_CLIENT_SECRET.get_secret_value(),
+            "code_verifier": _verifier(ticket),
+        }
+    ).encode()
+    answer = _ask(
+        "POST", _documents.provider().token_url, body,
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    )  # fmt: skip
+    token = answer.get("id_token")
+    if not isinstance(token, str):
+        raise OidcError("the answer has no id_token")
+    return _read(token, _nonce(ticket))
+
+
+def _read(token: str, nonce: str) -> Identity:
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        claims = jwt.decode(
+            token,
+            _documents.key(key_id),
+            algorithms=list(ALGORITHMS),
+            audience=settings.OIDC_CLIENT_ID,
+            issuer=settings.OIDC_ISSUER,
+            leeway=_SKEW_SECONDS,
+            options={"require": list(_CLAIMS)},
+        )
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        raise OidcError(f"the id_token is not right: {error}") from None
+    if claims["nonce"] != nonce:
+        raise OidcError("the id_token is for another attempt")
+    is_ours_alone = claims["aud"] in (settings.OIDC_CLIENT_ID, [settings.OIDC_CLIENT_ID])
+    if not is_ours_alone and claims.get("azp") != settings.OIDC_CLIENT_ID:
+        raise OidcError("the id_token is for another program as well")
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_LENGTH_MAX:
+        raise OidcError("the id_token has no subject")
+    is_verified = claims.get("email_verified") is True
+    return Identity(
+        issuer=settings.OIDC_ISSUER,
+        subject=subject,
+        email=_text(claims, "email") if is_verified else "",
+        name=_text(claims, "name"),
+    )
+
+
+class _Documents:
+    """The provider's addresses and keys, as this process knows them; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Look for everything anew, as tests do that start another provider."""
+        self._provider: _Provider | None = None
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._provider_asked = self._keys_asked = -math.inf
+
+    def provider(self) -> _Provider:
+        """Return the addresses that the discovery document names.
+
+        Raises:
+            OidcError: There is none, or was none a moment ago.
+        """
+        with self._lock:
+            age = time.monotonic() - self._provider_asked
+            if age > (KEPT_SECONDS if self._provider else ASKED_AGAIN_SECONDS):
+                self._provider, self._provider_asked = None, time.monotonic()
+                self._provider = _discover()
+            if self._provider is None:
+                raise OidcError("the provider did not answer a moment ago")
+            return self._provider
+
+    def key(self, key_id: str | None) -> jwt.PyJWK:
+        """Return a key of the provider.
+
+        Raises:
+            OidcError: It has no such key.
+        """
+        address = self.provider().keys_url
+        with self._lock:
+            age = time.monotonic() - self._keys_asked
+            if age > (KEPT_SECONDS if key_id in self._keys else ASKED_AGAIN_SECONDS):
+                self._keys_asked = time.monotonic()
+                self._keys = _fetch_keys(address)
+            if key_id not in self._keys:
+                raise OidcError("the id_token is signed by a key that the provider does not show")
+            return self._keys[key_id]
+
+
+def _discover() -> _Provider:
+    base = settings.OIDC_ISSUER.rstrip("/")
+    found = _ask("GET", f"{base}/.well-known/openid-configuration")
+    if found.get("issuer") != settings.OIDC_ISSUER:
+        raise OidcError("the discovery document is another issuer's: OIDC_ISSUER has to be its own")
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    urls = [found.get(name) for name in names]
+    scheme = urlsplit(settings.OIDC_ISSUER).scheme
+    if not all(isinstance(url, str) and urlsplit(url).scheme in ("https", scheme) for url in urls):
+        raise OidcError("the discovery document lacks addresses")
+    return _Provider(*(str(url) for url in urls))
+
+
+def _fetch_keys(address: str) -> dict[str | None, jwt.PyJWK]:
+    """Return the keys by their ids; what we cannot use is left out."""
+    listed = _ask("GET", address).get("keys")
+    found: dict[str | None, jwt.PyJWK] = {}
+    for each in listed[:KEYS_MAX] if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("use", "sig") == "sig" and each.get("kty") != "oct":
+            try:
+                found[each.get("kid")] = jwt.PyJWK(each)
+            except (jwt.PyJWTError, ValueError, TypeError):
+                continue
+    return found
+
+
+def _ask(
+    method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the provider's answer, a JSON object."""
+    try:
+        answer = _client.request(
+            method, url, body=body, headers={"Accept": "application/json", **(headers or {})},
+            timeout_seconds=TIMEOUT_SECONDS,
+        )  # fmt: skip
+        found = json.loads(answer.body) if answer.status == 200 else None
+    except (HttpError, ValueError, RecursionError) as error:
+        raise OidcError(f"the provider cannot be asked: {error}") from None
+    if not isinstance(found, dict):
+        raise OidcError(f"the provider answered {answer.status}")
+    return found
+
+
+def _nonce(ticket: Ticket) -> str:
+    return _encode(ticket.derive("nonce"))
+
+
+def _verifier(ticket: Ticket) -> str:
+    return _encode(ticket.derive("code verifier"))
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""
+
+
+# The operator chose the address, which may well be in the same private network.
+_client = HttpClient(pool_size=5, answer_bytes_max=ANSWER_BYTES_MAX)
+_documents = _Documents()

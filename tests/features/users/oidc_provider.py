@@ -1,0 +1,131 @@
+"""A small OpenID Connect provider over loopback: discovery, keys, codes with PKCE, ES256."""
+
+import base64
+import hashlib
+import json
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from app.core import clock
+
+CLIENT_ID, CLIENT_SECRET = "fintech", "a-secret-of-the-provider-and-us-alone"
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@dataclass
+class Provider:
+    """An honest one; a test makes it lie by changing what it says."""
+
+    url: str = ""
+    key_id: str = "first"
+    key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
+    lies: dict[str, Any] = field(default_factory=dict)
+    """Claims that are put in place of the right ones; those that are None are left out."""
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Codes that were not used yet, each with what was asked for."""
+    asked: list[str] = field(default_factory=list)
+    """Paths, in their order."""
+    issuer: str = ""
+    """What discovery says, if it is not the address."""
+
+    def authorize(self, address: str, subject: str, **claims: object) -> dict[str, str]:
+        """Sign somebody in; return what their browser brings back."""
+        wanted = dict(parse_qsl(urlsplit(address).query))
+        assert address.startswith(f"{self.url}/authorize?")
+        assert wanted["client_id"] == CLIENT_ID
+        assert wanted["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = {**wanted, "claims": json.dumps({"sub": subject, **claims})}
+        return {"state": wanted["state"], "code": code}
+
+    def rotate(self) -> None:
+        """Sign with another key from now on, and show no other."""
+        self.key, self.key_id = new_key(), secrets.token_hex(4)
+
+    def answer(self, path: str, form: dict[str, str]) -> tuple[int, object]:
+        self.asked.append(path)
+        if path == "/.well-known/openid-configuration":
+            return 200, {
+                "issuer": self.issuer or self.url,
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "jwks_uri": f"{self.url}/keys",
+            }
+        if path == "/keys":
+            shown = json.loads(ECAlgorithm.to_jwk(self.key.public_key()))
+            return 200, {"keys": [{**shown, "kid": self.key_id, "use": "sig", "alg": "ES256"}]}
+        return self._token(form) if path == "/token" else (404, {})
+
+    def _token(self, form: dict[str, str]) -> tuple[int, object]:
+        wanted = self.codes.pop(form["code"], None)
+        verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(verifier).rstrip(b"=").decode()
+        if (
+            wanted is None
+            or wanted["code_challenge"] != challenge
+            or wanted["redirect_uri"] != form["redirect_uri"]
+            or (form["client_id"], form["client_secret"]) != (CLIENT_ID, CLIENT_SECRET)
+        ):
+            return 400, {"error": "invalid_grant"}
+        return 200, {"token_type": "Bearer", "access_token": "x", "id_token": self._sign(wanted)}
+
+    def _sign(self, wanted: dict[str, str]) -> str:
+        now = int(clock.now().timestamp())
+        claims = {
+            "iss": self.url,
+            "aud": CLIENT_ID,
+            "iat": now,
+            "exp": now + 300,
+            "nonce": wanted["nonce"],
+            **json.loads(wanted["claims"]),
+        }
+        lies = dict(self.lies)
+        algorithm, key = lies.pop("alg", "ES256"), lies.pop("key", self.key)
+        claims = {name: value for name, value in {**claims, **lies}.items() if value is not None}
+        return jwt.encode(claims, key, algorithm, headers={"kid": self.key_id})
+
+
+@contextmanager
+def running() -> Iterator[Provider]:
+    """Start one."""
+    provider = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send({})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self._send({name: values[0] for name, values in parse_qs(body).items()})
+
+        def _send(self, form: dict[str, str]) -> None:
+            status, found = provider.answer(urlsplit(self.path).path, form)
+            body = json.dumps(found).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        provider.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield provider
+        server.shutdown()
+        thread.join()
