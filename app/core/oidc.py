@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import jwt
 
@@ -36,6 +36,7 @@ TIMEOUT_SECONDS = 5.0
 SUBJECT_LENGTH_MAX = 255
 """OpenID Connect Core 1.0, section 2, `sub`."""
 _SKEW_SECONDS = 60
+_BASIC = "client_secret_basic"
 _CLAIMS = ("iss", "sub", "aud", "exp", "iat", "nonce")
 
 
@@ -59,6 +60,9 @@ class _Provider:
     authorize_url: str
     token_url: str
     keys_url: str
+    takes_basic: bool
+    """Whether the secret goes into the header, as every provider has to take it (RFC 6749, section
+    2.3.1) unless its discovery document names other ways alone; else into the body."""
 
 
 def is_on() -> bool:
@@ -98,26 +102,35 @@ def exchange(code: str, ticket: Ticket) -> Identity:
     """Return who signed in, for the code that their browser brought back.
 
     Raises:
-        OidcError: The provider refuses the code, or its token is not right in every claim.
+        OidcError: There is no code, as when they chose not to sign in; the provider refuses it, or
+            its token is not right in every claim.
     """
-    body = urlencode(
-        {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": redirect_uri(),
-            "client_id": settings.OIDC_CLIENT_ID,
-            "client_secret": settings.OIDC_CLIENT_SECRET.get_secret_value(),
-            "code_verifier": _verifier(ticket),
-        }
-    ).encode()
-    answer = _ask(
-        "POST", _documents.provider().token_url, body,
-        {"Content-Type": "application/x-www-form-urlencoded"},
-    )  # fmt: skip
+    if not code:
+        raise OidcError("the browser brought no code")
+    provider = _documents.provider()
+    headers, proof = _proof(provider)
+    body = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri(),
+        "code_verifier": _verifier(ticket),
+        **proof,
+    }
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    answer = _ask("POST", provider.token_url, urlencode(body).encode(), headers)
     token = answer.get("id_token")
     if not isinstance(token, str):
         raise OidcError("the answer has no id_token")
     return _read(token, _nonce(ticket))
+
+
+def _proof(provider: _Provider) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the headers and the fields by which the provider knows that it is us who ask."""
+    name, secret = settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET.get_secret_value()
+    if not provider.takes_basic:
+        return {}, {"client_id": name, "client_secret": secret}
+    pair = f"{quote_plus(name)}:{quote_plus(secret)}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
 
 
 def _read(token: str, nonce: str) -> Identity:
@@ -140,7 +153,7 @@ def _read(token: str, nonce: str) -> Identity:
     if not is_ours_alone and claims.get("azp") != settings.OIDC_CLIENT_ID:
         raise OidcError("the id_token is for another program as well")
     subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_LENGTH_MAX:
+    if not (isinstance(subject, str) and _is_subject(subject)):
         raise OidcError("the id_token has no subject")
     is_verified = claims.get("email_verified") is True
     return Identity(
@@ -149,6 +162,10 @@ def _read(token: str, nonce: str) -> Identity:
         email=_text(claims, "email") if is_verified else "",
         name=_text(claims, "name"),
     )
+
+
+def _is_subject(text: str) -> bool:
+    return 0 < len(text) <= SUBJECT_LENGTH_MAX and text.isascii() and text.isprintable()
 
 
 class _Documents:
@@ -206,7 +223,10 @@ def _discover() -> _Provider:
     scheme = urlsplit(settings.OIDC_ISSUER).scheme
     if not all(isinstance(url, str) and urlsplit(url).scheme in ("https", scheme) for url in urls):
         raise OidcError("the discovery document lacks addresses")
-    return _Provider(*(str(url) for url in urls))
+    ways = found.get("token_endpoint_auth_methods_supported", [_BASIC])
+    takes_basic = isinstance(ways, list) and _BASIC in ways
+    authorize_url, token_url, keys_url = map(str, urls)
+    return _Provider(authorize_url, token_url, keys_url, takes_basic)
 
 
 def _fetch_keys(address: str) -> dict[str | None, jwt.PyJWK]:
@@ -253,7 +273,7 @@ def _encode(data: bytes) -> str:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 # The operator chose the address, which may well be in the same private network.

@@ -41,6 +41,7 @@ from app.ui.views.users import (
     FirstRunView,
     NoticesView,
     PasskeysView,
+    ProviderView,
     RegisterView,
     ResetView,
     SignInView,
@@ -145,6 +146,12 @@ def passkeys(request: Request) -> Response:
     """Show the passkeys; with `none` nothing."""
     view = data.passkeys_view() if "none" not in request.query_params else PasskeysView()
     return render(request, page="users/passkeys.html", section="settings", view=view)
+
+
+def provider(request: Request) -> Response:
+    """Lead to an OpenID Connect provider."""
+    view = ProviderView("Example SSO", "/settings")
+    return render(request, page="users/provider.html", section="settings", view=view)
 
 
 def new_token(request: Request) -> Response:
@@ -314,6 +321,7 @@ def create_app(*, reload: bool = False) -> Starlette:
             Route("/reset-password", reset, methods=both),
             Route("/notices", notices),
             Route("/settings/passkeys", passkeys),
+            Route("/settings/oidc/link", provider, methods=both),
             Route("/settings/tokens", tokens),
             Route("/settings/tokens/new", new_token, methods=both),
             Route("/settings/two-step/{state}", two_step),

@@ -132,6 +132,9 @@ def _find(session: Session, identity: Identity, client: Client) -> UUID | None:
     if user is None or user.email_confirmed_at is None:
         # Anybody may have registered with an address of somebody who comes later.
         return None
+    if identities.has_identity(session, user.id, identity.issuer):
+        # The account is somebody else's there, who had the address before.
+        return None
     _link(session, identity, user.id, Actor(user.id, None, client.address))
     return user.id
 

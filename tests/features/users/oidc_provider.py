@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +18,7 @@ from jwt.algorithms import ECAlgorithm
 
 from app.core import clock
 
-CLIENT_ID, CLIENT_SECRET = "fintech", "a-secret-of-the-provider-and-us-alone"
+CLIENT_ID, CLIENT_SECRET = "fintech", "a secret: of the provider & us, +100 % alone"
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -38,6 +38,10 @@ class Provider:
     """Codes that were not used yet, each with what was asked for."""
     asked: list[str] = field(default_factory=list)
     """Paths, in their order."""
+    ways: list[str] | None = None
+    """How a client may show its secret; None: discovery does not say, which means the header."""
+    guest: str = "guest"
+    """Who is signed in there in a browser that comes."""
     issuer: str = ""
     """What discovery says, if it is not the address."""
 
@@ -55,7 +59,7 @@ class Provider:
         """Sign with another key from now on, and show no other."""
         self.key, self.key_id = new_key(), secrets.token_hex(4)
 
-    def answer(self, path: str, form: dict[str, str]) -> tuple[int, object]:
+    def answer(self, path: str, form: dict[str, str], proof: str = "") -> tuple[int, object]:
         self.asked.append(path)
         if path == "/.well-known/openid-configuration":
             return 200, {
@@ -63,13 +67,14 @@ class Provider:
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/keys",
+                **({"token_endpoint_auth_methods_supported": self.ways} if self.ways else {}),
             }
         if path == "/keys":
             shown = json.loads(ECAlgorithm.to_jwk(self.key.public_key()))
             return 200, {"keys": [{**shown, "kid": self.key_id, "use": "sig", "alg": "ES256"}]}
-        return self._token(form) if path == "/token" else (404, {})
+        return self._token(form, proof) if path == "/token" else (404, {})
 
-    def _token(self, form: dict[str, str]) -> tuple[int, object]:
+    def _token(self, form: dict[str, str], proof: str) -> tuple[int, object]:
         wanted = self.codes.pop(form["code"], None)
         verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(verifier).rstrip(b"=").decode()
@@ -77,10 +82,16 @@ class Provider:
             wanted is None
             or wanted["code_challenge"] != challenge
             or wanted["redirect_uri"] != form["redirect_uri"]
-            or (form["client_id"], form["client_secret"]) != (CLIENT_ID, CLIENT_SECRET)
+            or self._client(form, proof) != [CLIENT_ID, CLIENT_SECRET]
         ):
             return 400, {"error": "invalid_grant"}
         return 200, {"token_type": "Bearer", "access_token": "x", "id_token": self._sign(wanted)}
+
+    def _client(self, form: dict[str, str], proof: str) -> list[str | None]:
+        if self.ways and "client_secret_basic" not in self.ways:
+            return [form.get("client_id"), form.get("client_secret")]
+        pair = base64.b64decode(proof.removeprefix("Basic ")).decode()
+        return [unquote_plus(part) for part in pair.split(":")]
 
     def _sign(self, wanted: dict[str, str]) -> str:
         now = int(clock.now().timestamp())
@@ -105,14 +116,23 @@ def running() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send({})
+            if urlsplit(self.path).path != "/authorize":
+                self._send({})
+                return
+            came = provider.authorize(provider.url + self.path, provider.guest)
+            back = dict(parse_qsl(urlsplit(self.path).query))["redirect_uri"]
+            self.send_response(303)
+            self.send_header("Location", f"{back}?{urlencode(came)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             self._send({name: values[0] for name, values in parse_qs(body).items()})
 
         def _send(self, form: dict[str, str]) -> None:
-            status, found = provider.answer(urlsplit(self.path).path, form)
+            proof = self.headers.get("Authorization", "")
+            status, found = provider.answer(urlsplit(self.path).path, form, proof)
             body = json.dumps(found).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))

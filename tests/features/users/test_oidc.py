@@ -130,6 +130,7 @@ LIES: dict[str, dict[str, object]] = {
     "no subject": {"sub": None},
     "an empty subject": {"sub": ""},
     "a long subject": {"sub": "x" * 256},
+    "a subject that no table takes": {"sub": "x\0"},
     "not signed": {"alg": "none", "key": None},
     "signed with our secret": {"alg": "HS256", "key": CLIENT_SECRET},
     "signed with another key": {"key": new_key()},
@@ -157,6 +158,42 @@ def test_a_token_for_us_among_others_is_taken(
     provider.lies = {"aud": [CLIENT_ID, "reports"], "azp": CLIENT_ID}
 
     assert sign_in(door, provider, subject) == 303
+
+
+@pytest.mark.parametrize("ways", [["client_secret_post"], ["client_secret_basic", "other"]])
+def test_our_secret_goes_where_the_provider_takes_it(
+    ada: SignedInBrowser, provider: Provider, subject: str, door: Browser, ways: list[str]
+) -> None:
+    provider.ways = ways
+    link(ada, provider, subject)
+
+    assert sign_in(door, provider, subject) == 303
+
+
+def test_who_chose_not_to_sign_in_there_is_told_so_without_asking(
+    provider: Provider, subject: str, door: Browser
+) -> None:
+    came = provider.authorize(door.get(BEGIN).headers["location"], subject)
+    answer = door.get(BACK, params={"state": came["state"], "error": "access_denied"})
+
+    assert answer.status_code == 401
+    assert "did not let you in" in answer.text
+    assert "/token" not in provider.asked
+
+
+def test_a_browser_that_was_never_here_begins_and_brings_back_nothing(
+    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str
+) -> None:
+    """Without a cookie there is nothing to bind to: one that has none yet gets its own."""
+    link(ada, provider, subject)
+    stranger, victim = arrive(app), arrive(app)
+    for browser in (stranger, victim):
+        browser.cookies.clear()
+    came = provider.authorize(stranger.get(BEGIN).headers["location"], subject)
+
+    assert victim.get(BACK, params=came).status_code == 422
+    assert not is_in(victim)
+    assert stranger.get(BACK, params=came).status_code == 303
 
 
 def test_a_new_key_is_found_without_a_restart(
@@ -321,6 +358,9 @@ def test_an_address_links_only_where_the_operator_trusts_it_and_it_is_verified(
     assert sign_in(arrive(app), provider, subject, **who) == 303
     assert linked(ada) == [subject]
     assert told(ada)[0] == "user.identity_linked"
+
+    assert sign_in(arrive(app), provider, f"{subject}-heir", **who) == 403, "the next owner of it"
+    assert linked(ada) == [subject]
 
 
 def test_people_are_made_only_where_the_operator_says_so(
