@@ -17,16 +17,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.chromium import running as running_chromium
-
-if TYPE_CHECKING:
-    from tests.features.users.oidc_provider import Provider
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS_MAX = 60
@@ -51,8 +47,6 @@ class Installation:
 
     url: str
     bank_url: str
-    provider: "Provider"
-    """Of OpenID Connect; a browser that comes is signed in there."""
 
     @property
     def webhook_url(self) -> str:
@@ -124,13 +118,9 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Pages, worker, scheduler and bank simulator, as `fintech up` starts them."""
-    from tests.features.users import oidc_provider  # reads the environment
-
     folder = tmp_path_factory.mktemp("installation")
     port, bank_port = _free_port(), _free_port()
-    stack = ExitStack()
-    provider = stack.enter_context(oidc_provider.running())
-    found = Installation(f"http://localhost:{port}", f"http://127.0.0.1:{bank_port}", provider)
+    found = Installation(f"http://localhost:{port}", f"http://127.0.0.1:{bank_port}")
     environment = {
         **os.environ,
         "PUBLIC_URL": found.url,
@@ -144,10 +134,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "SIMULATOR_RATE_LIMITS": "off",
         "SIMULATOR_INITIAL_SECONDS": "0.5",
         "SIMULATOR_HISTORICAL_SECONDS": "1.5",
-        "OIDC_ISSUER": provider.url,
-        "OIDC_CLIENT_ID": oidc_provider.CLIENT_ID,
-        "OIDC_CLIENT_SECRET": oidc_provider.CLIENT_SECRET,
-        "OIDC_NAME": "Example SSO",
     }
     serve = ("--host=127.0.0.1", "--no-access-log")
     programs = {
@@ -157,7 +143,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                    "--without-gossip", "--without-mingle", "--without-heartbeat"),
         "beat": ("celery", "-A", "app.tasks", "beat", f"--schedule={folder / 'beat-schedule'}"),
     }  # fmt: skip
-    with stack:
+    with ExitStack() as stack:
         started = {
             name: stack.enter_context(_running(folder / f"{name}.log", environment, *command))
             for name, command in programs.items()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,8 +40,6 @@ class Provider:
     """Paths, in their order."""
     ways: list[str] | None = None
     """How a client may show its secret; None: discovery does not say, which means the header."""
-    guest: str = "guest"
-    """Who is signed in there in a browser that comes."""
     issuer: str = ""
     """What discovery says, if it is not the address."""
 
@@ -116,15 +114,7 @@ def running() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if urlsplit(self.path).path != "/authorize":
-                self._send({})
-                return
-            came = provider.authorize(provider.url + self.path, provider.guest)
-            back = dict(parse_qsl(urlsplit(self.path).query))["redirect_uri"]
-            self.send_response(303)
-            self.send_header("Location", f"{back}?{urlencode(came)}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._send({})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
