@@ -54,10 +54,10 @@ def decide(
 ) -> None:
     """Overwrite columns that are the user's, and note of each row that it was decided.
 
-    What is decided of a movement is decided of its duplicates too, one of which may come to
-    stand in for it.
+    What is decided of a movement is decided of each of its rows, since another one may come to
+    stand in for the one that counts, or be back after that.
     """
-    ids = _with_duplicates(session, household_id, ids)
+    ids = _of_the_same_movements(session, household_id, ids)
     columns = dict(values)
     if columns.get("reviewed_at") is not None:
         # Who has reviewed it already, has.
@@ -85,14 +85,20 @@ def decide(
     )
 
 
-def _with_duplicates(session: Session, household_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+def _of_the_same_movements(session: Session, household_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+    originals = session.scalars(
+        select(func.coalesce(Transaction.duplicate_of_id, Transaction.id)).where(
+            Transaction.household_id == household_id,
+            Transaction.id == func.any(cast(list(ids), ARRAY(Uuid))),
+        )
+    ).all()
     duplicates = session.scalars(
         select(Transaction.id).where(
             Transaction.household_id == household_id,
-            Transaction.duplicate_of_id == func.any(cast(list(ids), ARRAY(Uuid))),
+            Transaction.duplicate_of_id == func.any(cast(list(originals), ARRAY(Uuid))),
         )
     )
-    return list({*ids, *duplicates})
+    return list({*originals, *duplicates})
 
 
 class Telling(NamedTuple):
