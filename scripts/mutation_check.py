@@ -26,6 +26,9 @@ COPIED = ("app", "tests", "migrations", "scripts", "pyproject.toml", "alembic.in
 BEGIN, END = "<!-- mutations: written by make mutations -->", "<!-- mutations: end -->"
 SYNC, PROOF = "tests/features/connections/test_sync.py::", "tests/features/proof/"
 TURNS = "tests/features/connections/test_turns.py::"
+REREADING = "tests/features/connections/test_rereading.py::"
+SIMPLEFIN = "tests/features/connections/test_simplefin.py::"
+VIEWERS = "tests/features/households/test_viewers.py::"
 GUARDS = "migrations/sql/first_schema_guards.sql"
 SECONDS_MAX = 300
 
@@ -147,6 +150,96 @@ MUTATIONS = (
         '    lock(session, values["household_id"])\n    last =',
         "    last =",
         TURNS + "test_XB4_many_writers_at_once_never_share_a_number_and_lose_nothing",
+    ),
+    Mutation(
+        "after a refused cursor, what is not told any more stays",
+        "app/features/connections/service/rereading.py",
+        "return turn.cursor is not None and first.changes.from_cursor is None",
+        "return False",
+        REREADING
+        + "test_trap_4_XN6_a_refused_cursor_reads_all_again_and_withdraws_what_is_not_told",
+    ),
+    Mutation(
+        "a full reading withdraws much without asking",
+        "app/features/connections/service/rereading.py",
+        "if is_much and turn.trigger != turns.ACCEPT:",
+        "if is_much and turn.trigger == turns.ACCEPT:",
+        REREADING + "test_trap_4_XN6_a_full_reading_that_would_withdraw_much_asks_first",
+    ),
+    Mutation(
+        "a cursor that is refused between two pages is asked for again",
+        "app/features/connections/service/fetching.py",
+        "            start = None\n        sequence += PAGES_MAX\n",
+        "        sequence += PAGES_MAX\n",
+        REREADING + "test_XN6_a_cursor_that_is_refused_between_two_pages_begins_with_nothing",
+    ),
+    Mutation(
+        "what a SimpleFIN server does not tell any more stays",
+        "app/features/connections/service/rereading.py",
+        "_told_from([span for each in spans for span in each or ()], keys)",
+        "_told_from([], keys)",
+        SIMPLEFIN + "test_what_a_bank_adds_changes_and_withdraws_is_followed",
+    ),
+    Mutation(
+        "an account that SimpleFIN could not read to the end counts as told",
+        "app/providers/simplefin/pages.py",
+        "            if any(self._is_about(each, account.source_id) for each in self.troubles):\n"
+        "                continue\n",
+        "",
+        SIMPLEFIN + "test_nothing_is_withdrawn_of_an_account_that_was_not_read_to_the_end",
+    ),
+    Mutation(
+        "an accepted difference silences every other one",
+        "app/domain/tieout.py",
+        "if each.gap == verdict.gap and (",
+        "if (",
+        "tests/features/tieout/test_accepted.py::"
+        "test_it_stays_accepted_while_days_pass_and_another_difference_rings",
+    ),
+    Mutation(
+        "a balance counts that was stated after the rows",
+        "app/features/connections/service/sync.py",
+        "        listing = _with_balances_of(rows, listing)\n",
+        "        pass\n",
+        "tests/features/tieout/test_tieout.py::"
+        "test_news_between_the_rows_and_the_accounts_opens_no_gap",
+    ),
+    Mutation(
+        "the database lets a viewer's request write",
+        "app/core/database.py",
+        "set_config('transaction_read_only', 'on', true)",
+        "set_config('transaction_read_only', 'off', true)",
+        VIEWERS + "test_T9_the_database_itself_lets_a_viewers_request_only_read",
+    ),
+    Mutation(
+        "a viewer is not told in words",
+        "app/features/users/current.py",
+        "    if current.role == VIEWER:\n",
+        '    if current.role == "nobody":\n',
+        VIEWERS + "test_T9_a_viewer_is_refused_in_words",
+    ),
+    Mutation(
+        "what is said of a stand-in is not said of the movement",
+        "app/features/transactions/repository.py",
+        "select(func.coalesce(Transaction.duplicate_of_id, Transaction.id)).where(",
+        "select(Transaction.id).where(",
+        "tests/features/matching/test_rows.py::"
+        "test_what_is_said_of_a_stand_in_stays_when_the_original_is_back",
+    ),
+    Mutation(
+        "undo names the page of the last that says the same",
+        "app/features/history/repository/held.py",
+        "max(sequence) FILTER (WHERE begins) AS first",
+        "max(sequence) AS first",
+        "tests/features/history/test_fold.py::"
+        "test_of_files_that_say_the_same_the_first_one_in_force_is_named",
+    ),
+    Mutation(
+        "replay does not compare the pages",
+        "app/features/proof/shadow.py",
+        "row.category_source, row.journal_page_id)",
+        "row.category_source, told.journal_page_id)",
+        PROOF + "test_replay.py::test_a_changed_row_is_named",
     ),
 )
 

@@ -17,7 +17,7 @@ from app.core.errors import AppError, ConflictError
 from app.features.audit import digests
 from app.features.changes import service as changes
 from app.features.journal import service as journal
-from app.features.proof import checks, shadow, system
+from app.features.proof import checks, mending, shadow, system
 from app.features.proof.shadow import Difference, Speaking, TotalDifference
 from app.features.proof.standing import Standing
 from app.features.proof.words import Word, words_of
@@ -96,7 +96,7 @@ def mend(household_id: UUID) -> Replay:
             raise ConflictError(found.unreadable[0])
         mended = _mend(session, household_id) if found.counts else None
         if mended or found.totals:
-            shadow.rebuild_totals(session, household_id)
+            mending.rebuild_totals(session, household_id)
             tieout.refresh_all(session, household_id)
         return replace(found, mended=mended)
 
@@ -272,16 +272,17 @@ class _Telling:
 
 
 def _mend(session: Session, household_id: UUID) -> Applied | None:
-    last = shadow.prepare_mending(session, household_id)
-    gone = shadow.keys_to_remove(session, household_id)
+    last = mending.prepare(session, household_id)
+    gone = mending.keys_to_remove(session, household_id)
     if not last and not gone:
         return None
     change_set_id = changes.open_change_set(session, household_id, kind="replay")
     added = modified = 0
     for start in range(0, last, _PART_ROWS):
-        rows = shadow.rows_to_mend(session, start, start + _PART_ROWS)
+        rows = mending.rows_to_mend(session, start, start + _PART_ROWS)
         written = apply.upsert(session, household_id, change_set_id, rows, link_pending=False)
         added, modified = added + written[0], modified + written[1]
+    modified += mending.name_pages(session, household_id)
     removed = apply.remove(session, household_id, gone)
     counts = {"added": added, "modified": modified, "removed": removed}
     changes.count(session, household_id, change_set_id, counts)

@@ -5,7 +5,7 @@ over sets. The tables live until the transaction ends.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -13,7 +13,6 @@ from uuid import UUID
 from psycopg.rows import class_row
 from sqlalchemy.orm import Session
 
-from app.core.ids import uuid7
 from app.features.proof import words
 from app.features.proof.words import Word
 from app.features.transactions.apply import driver
@@ -80,14 +79,45 @@ WINDOW holders AS (PARTITION BY source_account_id, source_id ORDER BY until NULL
                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 """
 
-_LAST_WORDS = """
-CREATE TEMPORARY TABLE shadow_last ON COMMIT DROP AS
-SELECT name.id, max(word.position) AS position
-FROM shadow_words AS word
-JOIN shadow_names AS name
+# Which row a word is about, if any. Words of a key that names no row are about one that is missing.
+_NAMED = """
+shadow_words AS word LEFT JOIN shadow_names AS name
   ON name.source_account_id = word.source_account_id AND name.source_id = word.source_id
  AND word.sequence >= name.first AND word.sequence < name.until
-GROUP BY name.id
+"""
+_ABOUT = "coalesce(name.id, md5(concat(word.source_account_id, word.source_id))::uuid)"
+_LAST_WORDS = f"""
+CREATE TEMPORARY TABLE shadow_last ON COMMIT DROP AS
+SELECT {_ABOUT} AS id, name.id IS NOT NULL AS is_named, max(word.position) AS position,
+       min(word.sequence) < max(word.sequence) AS is_repeated
+FROM {_NAMED}
+GROUP BY {_ABOUT}, name.id IS NOT NULL
+"""
+
+# Of change sets that say the same, one after another, the first one is where it is said.
+_FIRST_TO_SAY_SO = f"""
+UPDATE shadow_last AS last SET position = run.position
+FROM (
+    SELECT id, max(position) FILTER (WHERE begins) AS position
+    FROM (
+        SELECT id, position,
+               lag(id) OVER story IS NULL OR said IS DISTINCT FROM lag(said) OVER story AS begins
+        FROM (
+            SELECT DISTINCT ON (repeated.id, word.sequence)
+                   repeated.id, word.sequence, word.position,
+                   CASE WHEN NOT word.withdrawn THEN jsonb_build_array(
+                       word.date, word.authorized_date, word.amount, word.currency, word.pending,
+                       left(word.description, 2000), word.pending_source_id, word.category_code,
+                       word.counterparty_source, word.category_source) END AS said
+            FROM {_NAMED}
+            JOIN shadow_last AS repeated ON repeated.id = {_ABOUT} AND repeated.is_repeated
+            ORDER BY repeated.id, word.sequence, word.position DESC
+        ) AS words
+        WINDOW story AS (PARTITION BY id ORDER BY sequence)
+    ) AS runs
+    GROUP BY id
+) AS run
+WHERE last.id = run.id AND last.position <> run.position
 """
 
 # What people and programs decided: the last value that a change in force gave.
@@ -152,17 +182,8 @@ WHERE row.id = wanted.id
 _MISSING = """
 CREATE TEMPORARY TABLE shadow_missing ON COMMIT DROP AS
 SELECT word.*
-FROM shadow_words AS word
-JOIN (
-    SELECT max(word.position) AS position
-    FROM shadow_words AS word
-    LEFT JOIN shadow_names AS name
-      ON name.source_account_id = word.source_account_id AND name.source_id = word.source_id
-     AND word.sequence >= name.first AND word.sequence < name.until
-    WHERE name.id IS NULL
-    GROUP BY word.source_account_id, word.source_id
-) AS last USING (position)
-WHERE NOT word.withdrawn
+FROM shadow_last AS last JOIN shadow_words AS word USING (position)
+WHERE NOT last.is_named AND NOT word.withdrawn
 """
 
 _DIFFERENT = """
@@ -178,11 +199,11 @@ WHERE row.household_id = %(household_id)s
        OR (NOT told.removed AND (
                row.date, row.authorized_date, row.amount, row.currency, row.pending,
                row.description, row.pending_source_id, row.category_code,
-               row.counterparty_source, row.category_source)
+               row.counterparty_source, row.category_source, row.journal_page_id)
            IS DISTINCT FROM (
                told.date, told.authorized_date, told.amount, told.currency, told.pending,
                told.description, told.pending_source_id, told.category_code,
-               told.counterparty_source, told.category_source))
+               told.counterparty_source, told.category_source, told.journal_page_id))
        OR (row.counterparty_enriched, row.counterparty_user, row.category_enriched,
            row.category_user, row.note, row.reviewed_at, row.duplicate_of_id, row.stands_in)
           IS DISTINCT FROM (
@@ -190,6 +211,10 @@ WHERE row.household_id = %(household_id)s
            told.category_user, told.note, told.reviewed_at, told.duplicate_of_id,
            told.stands_in))
 """
+
+_FOLD = (
+    _NAMES, _LAST_WORDS, _FIRST_TO_SAY_SO, _DECIDED, _ROWS, _STAND_INS, _MISSING, _DIFFERENT,
+)  # fmt: skip
 
 _DIFFERENCES = """
 SELECT different.kind, row.id, row.date, row.amount, row.currency, row.description,
@@ -209,6 +234,7 @@ LEFT JOIN LATERAL (
         (true, 'category_code', row.category_code, told.category_code),
         (true, 'counterparty_source', row.counterparty_source, told.counterparty_source),
         (true, 'category_source', row.category_source::text, told.category_source::text),
+        (true, 'journal_page_id', row.journal_page_id::text, told.journal_page_id::text),
         (false, 'counterparty_enriched', row.counterparty_enriched, told.counterparty_enriched),
         (false, 'counterparty_user', row.counterparty_user, told.counterparty_user),
         (false, 'category_enriched', row.category_enriched::text, told.category_enriched::text),
@@ -266,42 +292,6 @@ FULL JOIN (SELECT * FROM monthly_totals WHERE household_id = %(household_id)s) A
     USING (month, account_id, category_id, currency, pending)
 WHERE (ledger.money_in, ledger.money_out, ledger.count)
       IS DISTINCT FROM (months.money_in, months.money_out, months.count)
-"""
-
-_TO_MEND = """
-CREATE TEMPORARY TABLE shadow_to_mend ON COMMIT DROP AS
-SELECT row_number() OVER (ORDER BY word.position) AS number, row.id, row.account_id,
-       row.source_account_id, row.source_id, word.position
-FROM shadow_different AS different
-JOIN shadow_rows AS told ON told.id = different.id AND NOT told.removed
-JOIN shadow_last AS last ON last.id = different.id
-JOIN shadow_words AS word ON word.position = last.position
-JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = different.id
-UNION ALL
-SELECT (SELECT count(*) FROM shadow_different) + row_number() OVER (ORDER BY word.position),
-       NULL, account.account_id, word.source_account_id, word.source_id, word.position
-FROM shadow_missing AS word
-JOIN source_accounts AS account
-  ON account.household_id = %(household_id)s AND account.id = word.source_account_id
-"""
-
-# In the order of `apply.COLUMNS`.
-_ROWS_TO_MEND = """
-SELECT mend.id, mend.account_id, mend.source_account_id, mend.source_id,
-       word.date, word.authorized_date, word.amount, word.currency, word.pending,
-       left(word.description, 2000), word.pending_source_id, word.category_code,
-       word.counterparty_source, word.category_source, word.journal_page_id
-FROM shadow_to_mend AS mend JOIN shadow_words AS word USING (position)
-WHERE mend.number > %(after)s AND mend.number <= %(through)s
-ORDER BY mend.number
-"""
-
-_TO_REMOVE = """
-SELECT row.source_account_id, row.source_id, coalesce(told.journal_page_id, row.journal_page_id)
-FROM shadow_different AS different
-JOIN shadow_rows AS told ON told.id = different.id AND told.removed
-JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = different.id
-WHERE row.removed_at IS NULL
 """
 
 
@@ -391,7 +381,7 @@ def compare(session: Session, household_id: UUID) -> dict[str, int]:
     """Make the fold of all words that were added; return how many rows differ, by kind."""
     with driver(session).cursor() as cursor:
         cursor.execute("ANALYZE shadow_words")
-        for statement in (_NAMES, _LAST_WORDS, _DECIDED, _ROWS, _STAND_INS, _MISSING, _DIFFERENT):
+        for statement in _FOLD:
             cursor.execute(statement.encode(), {"household_id": household_id})
         return dict(cursor.execute(_COUNTS.encode()).fetchall())
 
@@ -407,53 +397,6 @@ def differing_totals(session: Session, household_id: UUID) -> list[TotalDifferen
     """Return the totals that are not the sums of the shadow's rows; after `compare`."""
     with driver(session).cursor(row_factory=class_row(TotalDifference)) as cursor:
         return cursor.execute(_TOTALS_DIFFER.encode(), {"household_id": household_id}).fetchall()
-
-
-def prepare_mending(session: Session, household_id: UUID) -> int:
-    """Number the rows to write; return the last number."""
-    with driver(session).cursor() as cursor:
-        cursor.execute(_TO_MEND.encode(), {"household_id": household_id})
-        last = cursor.execute("SELECT coalesce(max(number), 0) FROM shadow_to_mend").fetchone()
-    assert last is not None  # an aggregate always has a row
-    return int(last[0])
-
-
-def rows_to_mend(session: Session, after: int, through: int) -> Sequence[tuple[object, ...]]:
-    """Return rows as `transactions.apply` stages them, those of these numbers; new ones get ids."""
-    with driver(session).cursor() as cursor:
-        parameters = {"after": after, "through": through}
-        rows = cursor.execute(_ROWS_TO_MEND.encode(), parameters).fetchall()
-    return [(row[0] or uuid7(), *row[1:]) for row in rows]
-
-
-def keys_to_remove(session: Session, household_id: UUID) -> Sequence[tuple[UUID, str, UUID]]:
-    """Return source account, source id and page of the rows that should not be shown."""
-    with driver(session).cursor() as cursor:
-        rows = cursor.execute(_TO_REMOVE.encode(), {"household_id": household_id})
-        return [(row[0], row[1], row[2]) for row in rows]
-
-
-# Deleting and inserting days keeps the months; what was wrong in the months goes with them.
-_REBUILD_TOTALS = (
-    "DELETE FROM daily_totals WHERE household_id = %(household_id)s",
-    "DELETE FROM monthly_totals WHERE household_id = %(household_id)s",
-    """
-    INSERT INTO daily_totals (household_id, date, account_id, category_id, currency, pending,
-                              money_in, money_out, count)
-    SELECT household_id, date, account_id,
-           coalesce(category_id, '00000000-0000-0000-0000-000000000000'), currency, pending,
-           sum(greatest(amount, 0)), sum(least(amount, 0)), count(*)
-    FROM transactions WHERE household_id = %(household_id)s AND is_live
-    GROUP BY 1, 2, 3, 4, 5, 6
-    """,
-)
-
-
-def rebuild_totals(session: Session, household_id: UUID) -> None:
-    """Make the totals of days and months anew from the ledger's rows."""
-    with driver(session).cursor() as cursor:
-        for statement in _REBUILD_TOTALS:
-            cursor.execute(statement.encode(), {"household_id": household_id})
 
 
 class Speaking(NamedTuple):

@@ -3,6 +3,7 @@
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from app.features.proof import service as proof
 from tests import effort
 from tests.features.connections import streams
 from tests.features.connections.bank import query
@@ -46,6 +47,20 @@ def test_the_ledger_is_the_fold_of_what_is_in_force(history) -> None:
             assert snapshot(world) == before
 
 
+def test_of_files_that_say_the_same_the_first_one_in_force_is_named() -> None:
+    """Files of one row in two versions: a, b, b, a; then some are taken back and brought again."""
+    turns = [
+        (0, False), (1, False), (0, True), (3, False), (1, True), (2, False), (3, True), (1, False),
+    ]  # fmt: skip
+    with new_world() as world:
+        for version in (0, 1, 1, 0):
+            world.bring(1, version)
+        for number, in_force in turns:
+            assert world.turn_set(world.sets[number], in_force=in_force)
+            check(world)
+        assert proof.replay(world.household_id).is_same
+
+
 def take(world: World, kind: str, what) -> None:
     match kind:
         case "sync":
@@ -62,6 +77,7 @@ def take(world: World, kind: str, what) -> None:
 
 def check(world: World) -> None:
     assert world.ledger() == world.model()
+    assert world.named_pages() == world.first_to_say_so()
     assert world.anchors() == world.stated()
     assert daily(world) == of_rows(world, "date")
     assert monthly(world) == of_rows(world, "date_trunc('month', date)::date")

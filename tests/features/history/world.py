@@ -32,8 +32,8 @@ from tests.features.connections.streams import History
 
 DECIDED = ("source_id", "duplicate_of_id", "category_user", "counterparty_user", "note")
 FILE_ROWS = 5
-Said = tuple[dt.date, Decimal, bool, str]
-"""Day, amount, pending, description."""
+Said = tuple[dt.date, Decimal, bool, str, str | None]
+"""Day, amount, pending, description, the pending transaction that it was."""
 Stated = tuple[str, dt.date, Decimal]
 """Source account, day, balance."""
 
@@ -81,7 +81,13 @@ class World:
         outcome = sync.sync_item(self.household_id, self.item_id, "accept" if anew else None)
         assert outcome.state == "done", outcome
         words = {
-            record.key: (record.date, record.money.amount, record.pending, record.description)
+            record.key: (
+                record.date,
+                record.money.amount,
+                record.pending,
+                record.description,
+                record.pending_source_id,
+            )
             for record in joined.upserts
         }
         words |= dict.fromkeys(joined.removed)
@@ -112,7 +118,7 @@ class World:
         for number, amount, bank_id, name in rows:
             day = dt.date.fromisoformat(number)
             source_id = IdentitySource().next_id(day, Decimal(amount), bank_id=bank_id)
-            words[account, source_id] = (day, Decimal(amount), False, name)
+            words[account, source_id] = (day, Decimal(amount), False, name, None)
         self._note("import", words, {(account, dt.date(2026, 3, 31), balance)})
 
     def edit(self, pick: int, cents: int, *, many: bool) -> None:
@@ -166,11 +172,37 @@ class World:
         """Return the same of the ledger; of a removed row, what it says does not matter."""
         found = query(
             self.household_id,
-            "SELECT id, removed_at IS NULL, date, amount, pending, description, source_id,"
-            " duplicate_of_id::text, category_user::text, counterparty_user, note"
+            "SELECT id, removed_at IS NULL, date, amount, pending, description,"
+            " pending_source_id, source_id, duplicate_of_id::text, category_user::text,"
+            " counterparty_user, note"
             " FROM transactions",
         )
-        return {row[0]: (tuple(row[2:6]) if row[1] else None, *row[6:]) for row in found}
+        return {row[0]: (tuple(row[2:7]) if row[1] else None, *row[7:]) for row in found}
+
+    def first_to_say_so(self) -> dict[UUID, UUID]:
+        """Return, of each row that is shown, the first change set in force that says what it says.
+
+        Of those that say the same, one after another.
+        """
+        found: dict[UUID, UUID] = {}
+        for row in self.born:
+            said: Said | None = None
+            for each in self.sets:
+                word = each.words.get(row, said) if each.in_force else said
+                if word != said:
+                    said, found[row] = word, each.id
+            if said is None:
+                found.pop(row, None)
+        return found
+
+    def named_pages(self) -> dict[UUID, UUID]:
+        """Return, of each row that is shown, the change set whose page it names."""
+        found = query(
+            self.household_id,
+            "SELECT t.id, c.id FROM transactions t JOIN journal_pages p ON p.id = t.journal_page_id"
+            " JOIN change_sets c ON c.sync_run_id = p.sync_run_id WHERE t.removed_at IS NULL",
+        )
+        return dict(found)
 
     def stated(self) -> set[Stated]:
         """Return the balances that change sets in force state."""

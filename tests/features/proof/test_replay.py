@@ -44,6 +44,13 @@ MINE = "household_id = :household_id AND source_id = 't2'"
         (f"UPDATE transactions SET description = 'X' WHERE {MINE}", "changed", "description"),
         (f"UPDATE transactions SET note = 'not mine' WHERE {MINE}", "changed", "note"),
         (f"UPDATE transactions SET category_user = id WHERE {MINE}", "changed", "category_user"),
+        (
+            "UPDATE transactions SET journal_page_id = (SELECT id FROM journal_pages AS other"
+            " WHERE other.household_id = :household_id AND other.id <> journal_page_id LIMIT 1)"
+            f" WHERE {MINE}",
+            "changed",
+            "journal_page_id",
+        ),
         (f"UPDATE transactions SET removed_at = now() WHERE {MINE}", "hidden", None),
         (f"DELETE FROM transactions WHERE {MINE}", "missing", None),
         (

@@ -23,6 +23,8 @@ WORD_FIELDS = (
     "removed_at", "journal_page_id",
 )  # fmt: skip
 """What one word of a source decides, all at once."""
+SAID = WORD_FIELDS[:-2]
+"""What it says of a row that it does not withdraw."""
 Spoken = tuple[UUID, str, UUID]
 """Source account and source id, and the journal page that speaks of it."""
 PART_KEYS = 10_000
@@ -53,14 +55,19 @@ sets AS (
 )
 """
 
-# `holder`: the last change set in force that wrote what the row's source says, by number; none if
-# no word in force is left. `since`: the first other one that wrote so after it, out of force or an
-# undo; whoever said what the ledger said then, since then, said something else than the holder.
-# `page_id`: where it is said, if the holder wrote nothing because the ledger said so already.
+# `holder`: the last change set in force that said what the row's source says, by number; none if no
+# word in force is left. `first`: the first of the words in force before it, without another one in
+# between, that said the same: its page is the row's, as booking leaves alone what says the same.
+# `page_id`: that page, if `first` wrote nothing because the ledger said so already. `since`: the
+# first one that wrote what the source says, and is out of force or an undo; of those after it some
+# may have said so without a trace. `held_words`: of such rows, each word in force.
 _CREATE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS held_rows (
-    id uuid PRIMARY KEY, source_account_id uuid, source_id text, holder bigint, since bigint,
-    page_id uuid
+    id uuid PRIMARY KEY, source_account_id uuid, source_id text, holder bigint, first bigint,
+    since bigint, page_id uuid
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS held_words (
+    id uuid, sequence bigint, page_id uuid, PRIMARY KEY (id, sequence)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS held_names (
     id uuid, source_account_id uuid, source_id text, first bigint, until bigint
@@ -68,7 +75,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS held_names (
 CREATE TEMPORARY TABLE IF NOT EXISTS spoken_keys (
     source_account_id uuid, source_id text, page_id uuid, position bigserial
 ) ON COMMIT DELETE ROWS;
-TRUNCATE held_rows, held_names, spoken_keys
+TRUNCATE held_rows, held_words, held_names, spoken_keys
 """
 
 # Of a household that came since the statistics were made the planner expects one row, and compares
@@ -116,15 +123,15 @@ WITH {SETS}, spoken AS MATERIALIZED (
     JOIN sets ON sets.id = change.change_set_id
     WHERE change.field = ANY(%(word_fields)s)
 ), held AS (
-    SELECT id, holder,
-           min(sequence) FILTER (WHERE NOT in_force AND sequence > coalesce(holder, 0)) AS since
-    FROM (SELECT id, sequence, in_force,
-                 max(sequence) FILTER (WHERE in_force) OVER (PARTITION BY id) AS holder
-          FROM writers) AS each
-    GROUP BY id, holder
+    SELECT id, max(sequence) FILTER (WHERE in_force) AS holder,
+           min(sequence) FILTER (WHERE NOT in_force) AS since
+    FROM writers GROUP BY id
+), words AS (
+    INSERT INTO held_words
+    SELECT id, sequence FROM writers JOIN held USING (id) WHERE in_force AND since IS NOT NULL
 )
 INSERT INTO held_rows
-SELECT rows.id, rows.source_account_id, rows.source_id, held.holder, held.since
+SELECT rows.id, rows.source_account_id, rows.source_id, held.holder, held.holder, held.since
 FROM held JOIN rows USING (id)
 """
 
@@ -155,19 +162,55 @@ LEFT JOIN (SELECT id, max(until) AS until FROM former GROUP BY id) AS last USING
 WHERE row.since IS NOT NULL
 """
 
-_FOLLOW = """
+_HEAR = """
 WITH said AS (
     SELECT DISTINCT ON (source_account_id, source_id) source_account_id, source_id, page_id
     FROM spoken_keys ORDER BY source_account_id, source_id, position DESC
 )
-UPDATE held_rows AS row SET holder = %(sequence)s, page_id = said.page_id
-FROM held_names AS name JOIN said USING (source_account_id, source_id)
-WHERE row.id = name.id AND row.page_id IS NULL AND row.since < %(sequence)s
+INSERT INTO held_words
+SELECT row.id, %(sequence)s, said.page_id
+FROM held_rows AS row JOIN held_names AS name USING (id)
+JOIN said ON said.source_account_id = name.source_account_id AND said.source_id = name.source_id
+WHERE row.since < %(sequence)s
   AND name.first <= %(sequence)s AND (name.until IS NULL OR name.until > %(sequence)s)
+ON CONFLICT DO NOTHING
 """
 
-_IS_ANY_LOOSE = """
-SELECT EXISTS (SELECT FROM held_rows WHERE page_id IS NULL AND since < %(before)s)
+# What a word said is what the ledger said right after it. Of a removed row the rest is the same.
+_SETTLE = f"""
+WITH {SETS}, told AS MATERIALIZED (
+    SELECT * FROM held_words JOIN (
+        SELECT id FROM held_words GROUP BY id HAVING count(*) > 1 OR count(page_id) > 0
+    ) AS several USING (id)
+), before AS (
+    SELECT DISTINCT ON (told.id, told.sequence, change.field)
+           told.id, told.sequence, change.field, change.before
+    FROM told JOIN field_changes AS change ON change.household_id = %(household_id)s
+         AND change.transaction_id = told.id
+    JOIN sets ON sets.id = change.change_set_id AND sets.sequence > told.sequence
+    WHERE change.field = ANY(%(word_fields)s)
+    ORDER BY told.id, told.sequence, change.field, sets.sequence
+), later AS (
+    SELECT id, sequence, jsonb_object_agg(field, before) AS doc FROM before GROUP BY id, sequence
+), words AS (
+    SELECT told.*, CASE WHEN was.removed_at IS NULL
+                        THEN jsonb_build_array({", ".join(f"was.{name}" for name in SAID)}) END
+                   AS said
+    FROM told JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = told.id
+    LEFT JOIN later ON later.id = told.id AND later.sequence = told.sequence
+    CROSS JOIN LATERAL jsonb_populate_record(row, coalesce(later.doc, '{{}}')) AS was
+), runs AS (
+    SELECT id, sequence, page_id,
+           lag(id) OVER story IS NULL OR said IS DISTINCT FROM lag(said) OVER story AS begins
+    FROM words WINDOW story AS (PARTITION BY id ORDER BY sequence)
+), settled AS (
+    SELECT id, max(sequence) AS holder, max(sequence) FILTER (WHERE begins) AS first
+    FROM runs GROUP BY id
+)
+UPDATE held_rows AS row
+SET holder = settled.holder, first = settled.first, page_id = word.page_id
+FROM settled JOIN held_words AS word ON word.id = settled.id AND word.sequence = settled.first
+WHERE row.id = settled.id
 """
 
 _SPEAKERS = f"""
@@ -262,12 +305,23 @@ def name(session: Session, household_id: UUID) -> None:
         cursor.execute("ANALYZE held_names")
 
 
-def follow(session: Session, sequence: int) -> bool:
-    """Let loose rows follow change set `sequence` where it spoke of them; tell if any is left."""
+def hear(session: Session, sequence: int) -> None:
+    """Take down that change set `sequence` spoke of loose rows, whose names are known."""
     with driver(session).cursor() as cursor:
-        cursor.execute(_FOLLOW.encode(), {"sequence": sequence})
-        left = cursor.execute(_IS_ANY_LOOSE, {"before": sequence}).fetchone()
-    return left is not None and bool(left[0])
+        cursor.execute(_HEAR.encode(), {"sequence": sequence})
+
+
+def settle(session: Session, household_id: UUID, target: UUID, *, in_force: bool) -> None:
+    """Let loose rows follow the words that were taken down."""
+    parameters = {
+        "household_id": household_id,
+        "target": target,
+        "in_force": in_force,
+        "word_fields": [*SAID, "removed_at"],
+    }
+    with driver(session).cursor() as cursor:
+        cursor.execute("ANALYZE held_words")
+        cursor.execute(_SETTLE.encode(), parameters)
 
 
 def speakers(

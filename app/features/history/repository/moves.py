@@ -27,12 +27,15 @@ _MERGED_ON = text("""
 _CROSSED = text("""
     WITH settled AS (
         SELECT row.id, row.source_account_id,
-               CASE WHEN planned.doc ? 'duplicate_of_id'
-                    THEN (planned.doc->>'duplicate_of_id')::uuid
-                    ELSE row.duplicate_of_id END AS duplicate_of_id
+               (planned.doc->>'duplicate_of_id')::uuid AS duplicate_of_id
+        FROM planned_rows AS planned
+        JOIN transactions AS row ON row.household_id = :household_id AND row.id = planned.id
+        WHERE planned.doc->>'duplicate_of_id' IS NOT NULL
+        UNION ALL
+        SELECT row.id, row.source_account_id, row.duplicate_of_id
         FROM transactions AS row LEFT JOIN planned_rows AS planned USING (id)
-        WHERE row.household_id = :household_id
-          AND (row.duplicate_of_id IS NOT NULL OR planned.doc ? 'duplicate_of_id')
+        WHERE row.household_id = :household_id AND row.duplicate_of_id IS NOT NULL
+          AND (planned.doc ? 'duplicate_of_id') IS NOT TRUE
     )
     SELECT made.id
     FROM settled AS one

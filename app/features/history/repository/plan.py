@@ -67,7 +67,7 @@ WITH {SETS}, touched AS MATERIALIZED (
 ), words AS (
     SELECT DISTINCT ON (id, field) id, field, to_jsonb(before) AS value
     FROM held_rows JOIN changes USING (id)
-    WHERE holder IS NOT NULL AND sequence > holder AND field = ANY(%(word_fields)s)
+    WHERE first IS NOT NULL AND sequence > first AND field = ANY(%(word_fields)s)
       AND NOT (page_id IS NOT NULL AND field = 'journal_page_id')
     ORDER BY id, field, sequence
 ), pages AS (

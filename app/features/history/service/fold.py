@@ -2,7 +2,8 @@
 
 A row follows the last word in force. Words that changed a row left their trace in its history;
 words that repeated what the ledger said already left none, and are looked up in the journal: but
-only those that were said while the ledger said something that no longer counts.
+only those that were said after something that no longer counts. Of words that say the same, one
+after another, the first one brings its page, as in booking.
 """
 
 from uuid import UUID
@@ -59,15 +60,14 @@ def _hold(
         in_force=in_force,
         after=loose.since,
     )
-    if not speakers:
-        return
-    held.name(session, household_id)
+    if speakers:
+        held.name(session, household_id)
     for speaker in speakers:
         held.speak(
             session, words.repeats_of(session, household_id, speaker.kind, speaker.sync_run_id)
         )
-        if not held.follow(session, speaker.sequence):
-            return
+        held.hear(session, speaker.sequence)
+    held.settle(session, household_id, target.id, in_force=in_force)
 
 
 def _speak_again(
