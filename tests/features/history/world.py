@@ -134,7 +134,13 @@ class World:
                 session, self.household_id, self.user_id, chosen, given
             )
         if edited is not None:
-            decisions = {(row, "note"): note for row in chosen}
+            same_movements = query(
+                self.household_id,
+                "SELECT id FROM transactions WHERE coalesce(duplicate_of_id, id) IN"
+                " (SELECT coalesce(duplicate_of_id, id) FROM transactions WHERE id = ANY(:ids))",
+                ids=chosen,
+            )
+            decisions = {(row, "note"): note for (row,) in same_movements}
             self.sets.append(Set(edited.change_set_id, "edit", decisions=decisions))
 
     def turn(self, pick: int, *, in_force: bool) -> None:
