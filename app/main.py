@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI, Request
@@ -14,7 +15,7 @@ from app.core import csrf, database, replica, reporting, tracing, web
 from app.core.config import settings
 from app.core.errors import AppError
 from app.core.logging import configure_logging
-from app.core.problems import RESPONSES, Problems
+from app.core.problems import RESPONSES, Problems, describe
 from app.features.accounts import api as accounts_api
 from app.features.accounts import pages as accounts_pages
 from app.features.connections import api as connections_api
@@ -104,6 +105,14 @@ ROUTERS = [
 """Every feature's routes; a router carries its whole prefix itself."""
 
 
+class Application(FastAPI):
+    """FastAPI, with a description of the API that says how problems are told."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        return describe(super().openapi())
+
+
 def create_app() -> FastAPI:
     """Return the web application, with every route and every guard."""
     configure_logging()
@@ -112,7 +121,7 @@ def create_app() -> FastAPI:
     tracing.configure("web")
     providers.configure()
     problems = Problems(_render_page, find_current_user)
-    app = FastAPI(
+    app = Application(
         title="Financial Transaction Aggregator",
         version="0.1.0",
         description="Every account, every transaction, every number proven.",

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
+from app.core import problems
 from tests.cast import SignedInBrowser, sign_in
 from tests.factories import ledger, people
 from tests.routes import NOBODY
@@ -168,3 +169,21 @@ def test_T10_no_answer_declares_a_secret(document: Document) -> None:
     for name in told:
         properties = document["components"]["schemas"][name].get("properties", {})
         assert not {field for field in properties if SECRET.search(field)} - MAY_SAY, name
+
+
+def test_problems_are_sent_by_the_type_that_is_declared(
+    document: Document, owner: SignedInBrowser
+) -> None:
+    for method, path, operation in operations(document):
+        names = re.findall(r"\{(\w+)\}", path)
+        answer = owner.request(
+            method,
+            path.format(**dict.fromkeys(names, "none")),
+            headers={"Authorization": "Bearer none", "Idempotency-Key": "none"},
+        )
+        assert answer.status_code in (401, 422), (method, path, answer.text[:300])
+        declared = operation["responses"]["default"]["content"]
+        assert list(declared) == [answer.headers["content-type"]], (method, path)
+        schema = {**closed(declared[problems.MEDIA_TYPE]["schema"])}
+        schema["components"] = closed(document["components"])
+        assert Draft202012Validator(schema).is_valid(answer.json()), (method, path)
