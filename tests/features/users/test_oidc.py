@@ -360,7 +360,7 @@ def test_an_address_links_only_where_the_operator_trusts_it_and_it_is_verified(
     confirm_address(ada, User.created_at)
     assert sign_in(arrive(app), provider, subject, **who) == 303
     assert linked(ada) == [subject]
-    assert told(ada)[0] == "user.identity_linked"
+    assert "user.identity_linked" in told(ada)
 
     assert sign_in(arrive(app), provider, f"{subject}-heir", **who) == 403, "the next owner of it"
     assert linked(ada) == [subject]
