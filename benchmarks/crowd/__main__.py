@@ -25,6 +25,8 @@ def main() -> int:
             # Both as `fintech up` and the image have them.
             "LOG_LEVEL": "INFO",
             "MALLOC_ARENA_MAX": "2",
+            # Nobody of the crowd signs in again, however long it stays.
+            "ACCESS_TOKEN_EXPIRE_MINUTES": str(24 * 60),
             "PUBLIC_URL": f"http://localhost:{web}",
             "PLAID_BASE_URL": f"http://127.0.0.1:{bank}",
             "SIMULATOR_RATE_LIMITS": "off",
