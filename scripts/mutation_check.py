@@ -197,14 +197,6 @@ MUTATIONS = (
         "test_it_stays_accepted_while_days_pass_and_another_difference_rings",
     ),
     Mutation(
-        "a balance counts that was stated after the rows",
-        "app/features/connections/service/sync.py",
-        "        listing = _with_balances_of(rows, listing)\n",
-        "        pass\n",
-        "tests/features/tieout/test_tieout.py::"
-        "test_news_between_the_rows_and_the_accounts_opens_no_gap",
-    ),
-    Mutation(
         "the database lets a viewer's request write",
         "app/core/database.py",
         "set_config('transaction_read_only', 'on', true)",

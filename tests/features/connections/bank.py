@@ -39,8 +39,6 @@ class Bank:
     page_rows: int = 500
     meanwhile: list[object] = field(default_factory=list)
     """Events that happen, one before each further page."""
-    late: list[object] = field(default_factory=list)
-    """Events that happen between the last page of rows and the listing of accounts."""
     forgets: bool = False
     """The next cursor is refused."""
     name: str = "plaid"
@@ -67,8 +65,6 @@ class Bank:
     def fetch_accounts(self, access_token: str) -> Page:
         """List the accounts."""
         self._call("accounts")
-        while self.late:
-            self.stream.apply(self.late.pop(0))
         shown = msgspec.json.decode(self.stream.sync("", 1).as_json())
         body = {**msgspec.json.decode(self._item_body()), "accounts": shown["accounts"]}
         return pages.decode_page(pages.ACCOUNTS, msgspec.json.encode(body), None)

@@ -264,28 +264,10 @@ def categories_of(session: Session, household_id: UUID, joined: ChangeSet) -> di
 def account_pages(pages: Iterable[JournaledPage]) -> list[JournaledPage]:
     """Return the pages to read accounts from, the complete listing last.
 
-    Pages of transactions list accounts too, among them ones that were closed meanwhile. Where the
-    last of them states a balance, that one counts, for it is of the same moment as the rows: the
-    listing was asked for later, and what happened in between would look like missing rows.
+    Pages of transactions list accounts too, among them ones that were closed meanwhile.
     """
     last = {moves_cursor(p.page): p for p in pages if p.page.changes.accounts}
-    rows, listing = last.get(True), last.get(False)
-    if rows and listing:
-        listing = _with_balances_of(rows, listing)
-    return [page for page in (rows, listing) if page]
-
-
-def _with_balances_of(rows: JournaledPage, listing: JournaledPage) -> JournaledPage:
-    stated = {
-        account.source_id: account.balance
-        for account in rows.page.changes.accounts
-        if account.balance.current is not None
-    }
-    listed = listing.page.changes
-    accounts = tuple(
-        replace(each, balance=stated.get(each.source_id, each.balance)) for each in listed.accounts
-    )
-    return replace(listing, page=replace(listing.page, changes=replace(listed, accounts=accounts)))
+    return [last[is_partial] for is_partial in (True, False) if is_partial in last]
 
 
 def _record_success(
