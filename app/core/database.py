@@ -9,6 +9,7 @@ transaction. All that a transaction needs is therefore set for it alone, and sta
 names that a later one would look for.
 """
 
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.pool import QueuePool
 
@@ -92,7 +94,21 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
     )
     if not through_pooler:
         event.listen(made, "do_connect", _send_limits)
+    event.listen(made, "checkout", _refuse_what_was_cut)
     return made
+
+
+def _refuse_what_was_cut(connection: Any, *_: object) -> None:  # noqa: ANN401  # the driver's
+    """Let the pool connect anew where the server hung up while a connection lay idle.
+
+    A server has nothing to say to an idle connection but farewell: one look at the socket, no
+    round trip. The ones at the bottom of the pool may lie for long, and be cut by a restart, an
+    administrator or a firewall without anybody noticing.
+    """
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        raise DisconnectionError("the server hung up")
 
 
 def _send_limits(*arguments: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
