@@ -197,6 +197,22 @@ MUTATIONS = (
         "test_it_stays_accepted_while_days_pass_and_another_difference_rings",
     ),
     Mutation(
+        "a balance counts that was stated after the rows",
+        "app/features/connections/service/sync.py",
+        "        listing = _with_balances_of(rows, listing)\n",
+        "        pass\n",
+        "tests/features/tieout/test_tieout.py::"
+        "test_news_between_the_rows_and_the_accounts_opens_no_gap",
+    ),
+    Mutation(
+        "a balance is read by another rule than it was booked by",
+        "app/features/connections/service/sync.py",
+        "    as_of_rows = changes.is_as_of_rows(session, household_id, run_id)\n",
+        "    as_of_rows = True\n",
+        "tests/features/history/test_fold.py::"
+        "test_a_balance_is_read_by_the_rule_that_it_was_booked_by",
+    ),
+    Mutation(
         "the database lets a viewer's request write",
         "app/core/database.py",
         "set_config('transaction_read_only', 'on', true)",

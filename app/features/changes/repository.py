@@ -52,3 +52,13 @@ def counts_of(session: Session, household_id: UUID, change_set_id: UUID) -> dict
             ChangeSet.household_id == household_id, ChangeSet.id == change_set_id
         )
     ).one()
+
+
+def has_counted(session: Session, household_id: UUID, sync_run_id: UUID, name: str) -> bool:
+    """Tell whether the change set of a sync run noted something under a name."""
+    counts = session.scalar(
+        select(ChangeSet.counts).where(
+            ChangeSet.household_id == household_id, ChangeSet.sync_run_id == sync_run_id
+        )
+    )
+    return counts is not None and name in counts

@@ -18,6 +18,9 @@ other."""
 REPEATED = "repeated"
 """In the counts of a sync or an import: how many words of its source wrote nothing, as the ledger
 said so already. Of a change set that did not count them there may be any number."""
+AS_OF_ROWS = "as_of_rows"
+"""In the counts of a sync: that a balance which came with its rows counts (ADR 19). Without it the
+listing's counts, as earlier programs booked them; so each is read by the rule it was booked by."""
 
 
 def open_change_set(
@@ -61,6 +64,11 @@ def count(
 ) -> None:
     """Note how much a change set changed."""
     repository.set_counts(session, household_id, change_set_id, counts)
+
+
+def is_as_of_rows(session: Session, household_id: UUID, sync_run_id: UUID) -> bool:
+    """Tell whether the change set that booked a sync run took balances as of its rows."""
+    return repository.has_counted(session, household_id, sync_run_id, AS_OF_ROWS)
 
 
 def counts_of(session: Session, household_id: UUID, change_set_id: UUID) -> dict[str, Any]:

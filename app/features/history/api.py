@@ -125,7 +125,9 @@ def undo_import(import_id: UUID, current: CurrentEditor) -> JsonResponse:
 
 
 def _set(row: SetRow, words: str) -> dict[str, object]:
-    hidden = (around.BALANCES, changes.ACCEPTED, changes.MOVED, changes.REPEATED)
+    hidden = (
+        around.BALANCES, changes.ACCEPTED, changes.AS_OF_ROWS, changes.MOVED, changes.REPEATED,
+    )  # fmt: skip
     counts = {name: count for name, count in row.counts.items() if name not in hidden}
     return {
         "id": row.id,

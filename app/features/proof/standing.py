@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.domain.records import HoldingRecord
 from app.features.connections.service import fetching
 from app.features.connections.service.fetching import JournaledPage, moves_cursor
-from app.features.connections.service.sync import HOLDINGS, account_pages
+from app.features.connections.service.sync import HOLDINGS, booked_account_pages
 from app.features.imports.service import look
 from app.features.proof.words import keys_of
 from app.features.transactions.apply import driver
@@ -119,7 +119,7 @@ class Standing:
                 account.balance.current,
                 account.balance.currency,
             )
-            for page in account_pages(pages)
+            for page in booked_account_pages(self.session, self.household_id, run_id, pages)
             for account in page.page.changes.accounts
             if account.balance.current is not None
         ]

@@ -1,7 +1,7 @@
 """A bank in this process: the simulator's model behind the provider protocol, no HTTP."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -39,6 +39,8 @@ class Bank:
     page_rows: int = 500
     meanwhile: list[object] = field(default_factory=list)
     """Events that happen, one before each further page."""
+    late: list[Callable[[], object]] = field(default_factory=list)
+    """What happens between the last page of rows and the listing of accounts."""
     forgets: bool = False
     """The next cursor is refused."""
     name: str = "plaid"
@@ -65,6 +67,8 @@ class Bank:
     def fetch_accounts(self, access_token: str) -> Page:
         """List the accounts."""
         self._call("accounts")
+        while self.late:
+            self.late.pop(0)()
         shown = msgspec.json.decode(self.stream.sync("", 1).as_json())
         body = {**msgspec.json.decode(self._item_body()), "accounts": shown["accounts"]}
         return pages.decode_page(pages.ACCOUNTS, msgspec.json.encode(body), None)

@@ -232,7 +232,7 @@ class Reader:
         change_set_id = changes.open_change_set(
             session, self.household_id, kind="sync", sync_run_id=read.run_id
         )
-        for journaled in sync.account_pages(read.pages):
+        for journaled in sync.account_pages(read.pages, as_of_rows=True):
             self.keys |= accounts.store_accounts(
                 session,
                 self.household_id,

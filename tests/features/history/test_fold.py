@@ -10,7 +10,10 @@ from tests.features.connections.bank import query
 from tests.features.history.world import World, new_world
 
 steps = st.one_of(
-    st.tuples(st.sampled_from(["sync", "sync", "anew"]), st.lists(streams.steps, max_size=5)),
+    st.tuples(
+        st.sampled_from(["sync", "sync", "anew", "news", "earlier"]),
+        st.lists(streams.steps, max_size=5),
+    ),
     st.tuples(st.sampled_from(["import", "edit", "many", "undo", "undo", "redo"]),
               st.tuples(st.integers(0, 60), st.integers(0, 60))),
 )  # fmt: skip
@@ -61,12 +64,29 @@ def test_of_files_that_say_the_same_the_first_one_in_force_is_named() -> None:
         assert proof.replay(world.household_id).is_same
 
 
+def test_a_balance_is_read_by_the_rule_that_it_was_booked_by() -> None:
+    """A sync of an earlier program and one of today's, with news between rows and accounts."""
+    with new_world() as world:
+        for by_earlier in (True, False):
+            world.sync(
+                [("add posted", 1, 500)], late=[("add posted", 3, 700)], by_earlier=by_earlier
+            )
+        assert [len(each.stated) for each in world.sets] == [3, 2]
+        for target in list(world.sets):
+            for in_force in (False, True):
+                assert world.turn_set(target, in_force=in_force)
+                check(world)
+                assert proof.replay(world.household_id).is_same
+
+
 def take(world: World, kind: str, what) -> None:
     match kind:
         case "sync":
             world.sync(what)
         case "anew":
             world.sync(what, anew=True)
+        case "news" | "earlier":
+            world.sync(what[1:], late=what[:1], by_earlier=kind == "earlier")
         case "import":
             world.bring(*what)
         case "edit" | "many":

@@ -6,15 +6,17 @@ those in force. Which row a word is about is history, noted when it was said.
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
+from unittest import mock
 from uuid import UUID
 
 from app.core.database import household_transaction
 from app.core.ids import uuid7
-from app.domain.records import join_pages
+from app.domain.records import ChangeSet, join_pages
 from app.features.connections.service import sync
 from app.features.history.service import undo as undoing
 from app.features.imports.service import decision
@@ -36,6 +38,8 @@ Said = tuple[dt.date, Decimal, bool, str, str | None]
 """Day, amount, pending, description, the pending transaction that it was."""
 Stated = tuple[str, dt.date, Decimal]
 """Source account, day, balance."""
+Step = tuple[str, int, int]
+"""What happens at the bank: see `streams.History.step`."""
 
 
 @dataclass
@@ -70,16 +74,34 @@ class World:
     """The name at its source under which each row came."""
     files: int = 0
 
-    def sync(self, happenings: list[tuple[str, int, int]], *, anew: bool = False) -> None:
-        """Let things happen at the bank and sync; `anew`: the bank refuses our cursor."""
+    def sync(
+        self,
+        happenings: Sequence[Step],
+        *,
+        anew: bool = False,
+        late: Sequence[Step] = (),
+        by_earlier: bool = False,
+    ) -> None:
+        """Let things happen at the bank and sync.
+
+        `anew`: the bank refuses our cursor. `late` happens after the rows were asked for, before
+        the accounts are. `by_earlier`: by a program that let the listing's balances count.
+        """
         for step in happenings:
             self.history.step(*step)
         anew = anew and self.cursor is not None
         self.cursor = None if anew else self.cursor
-        joined, stated = self._told()
+        joined, by_rows = self._told()
         self.bank.forgets = anew
-        outcome = sync.sync_item(self.household_id, self.item_id, "accept" if anew else None)
+        self.bank.late = [partial(self.history.step, *step) for step in late]
+        with self._earlier_program() if by_earlier else nullcontext():
+            outcome = sync.sync_item(self.household_id, self.item_id, "accept" if anew else None)
         assert outcome.state == "done", outcome
+        listed = _balances(self.bank.fetch_accounts("").changes)
+        if by_earlier:
+            stated = {*by_rows.items(), *listed.items()}
+        else:
+            stated = set((listed | by_rows).items())
         words = {
             record.key: (
                 record.date,
@@ -94,7 +116,8 @@ class World:
         if anew:
             listed = {account.source_id for account in joined.accounts}
             words = dict.fromkeys(key for key in self._names() if key[0] in listed) | words
-        self._note("sync", words, stated)
+        today = dt.datetime.now(dt.UTC).date()
+        self._note("sync", words, {(account, today, current) for account, current in stated})
         self.cursor = joined.to_cursor
 
     def bring(self, pick: int, cents: int) -> None:
@@ -224,22 +247,26 @@ class World:
             )
         )
 
-    def _told(self) -> tuple[object, set[Stated]]:
-        """Read what the bank will say, as its own client."""
+    def _told(self) -> tuple[object, dict[str, Decimal]]:
+        """Read the rows that the bank will tell, as its own client, and balances of that moment."""
         found, cursor, has_more = [], self.cursor, True
         while has_more:
             answer = self.bank.stream.sync(cursor or "", self.bank.page_rows)
             page = pages.decode_page(pages.TRANSACTIONS, answer.as_json(), cursor)
             found.append(page.changes)
             cursor, has_more = page.changes.to_cursor, answer.has_more
-        listing = self.bank.fetch_accounts("").changes.accounts
-        today = dt.datetime.now(dt.UTC).date()
-        stated = {
-            (each.source_id, today, each.balance.current)
-            for each in listing
-            if each.balance.current is not None
-        }
-        return join_pages(found), stated
+        return join_pages(found), _balances(found[-1])
+
+    @contextmanager
+    def _earlier_program(self) -> Iterator[None]:
+        """Let a sync book as before balances counted as of the rows, and note nothing of it."""
+        with mock.patch.object(sync, "_with_balances_of", lambda _, listing: listing):
+            yield
+        query(
+            self.household_id,
+            "UPDATE change_sets SET counts = counts - 'as_of_rows' WHERE sequence ="
+            " (SELECT max(sequence) FROM change_sets)",
+        )
 
     def _forget_notes(self, import_id: UUID) -> None:
         """Let a file be one that was booked before we noted what it repeats and states."""
@@ -287,6 +314,14 @@ class World:
                 self.born[row] = before
         said = {names[key]: word for key, word in words.items() if key in names}
         self.sets.append(Set(id_, kind, said, decisions, stated))
+
+
+def _balances(changes: ChangeSet) -> dict[str, Decimal]:
+    return {
+        each.source_id: each.balance.current
+        for each in changes.accounts
+        if each.balance.current is not None
+    }
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Tied out: through real syncs, the rows against the balances that the bank states."""
 
 from decimal import Decimal
+from functools import partial
 
+import msgspec
 import pytest
 
 from app.core.database import household_transaction
@@ -9,6 +11,7 @@ from app.features.changes import service as changes
 from app.features.matching.repository import rows
 from app.features.matching.repository.rows import Marked
 from app.features.matching.service.questions import take_apart
+from app.features.proof import service as proof
 from app.features.tieout import repository as tieout
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
@@ -62,6 +65,38 @@ def test_pending_rows_corrections_renumbering_and_withdrawals_keep_it_tied(ada, 
         sync_on(bank, item_id, ada.household_id, number, *events)
         assert stored(ada.household_id)["state"] == "tied", number
     assert stored(ada.household_id)["tied_through"] == on(len(days))
+
+
+@pytest.mark.parametrize("counts_pending", [False, True])
+def test_news_between_the_rows_and_the_accounts_opens_no_gap(ada, counts_pending):
+    """The bank is asked for rows, then for its accounts, and does not stand still meanwhile."""
+    bank = open_bank(rows=3)
+    [account_id] = bank.stream.accounts
+    account = bank.stream.accounts[account_id]
+    bank.stream.accounts[account_id] = msgspec.structs.replace(
+        account, counts_pending=counts_pending
+    )
+    news = [
+        [Added(row(bank, "p1", "50.00", date=on(1), pending=True))],
+        [Added(row(bank, "a", "3.00", date=on(1)))],
+        [Posted("p1", row(bank, "q1", "60.00", date=on(2)), linked=True, removal="before")],
+        [Modified(row(bank, "a", "3.37", date=on(1)))],
+        [Removed("a")],
+        [],
+    ]
+    states = []
+    with linked(ada.household_id, bank) as item_id:
+        for number, late in enumerate(news):
+            bank.late = [partial(bank.stream.apply, event) for event in late]
+            sync_on(bank, item_id, ada.household_id, number)
+            states.append(stored(ada.household_id)["state"])
+        replay = proof.replay(ada.household_id)
+
+    assert states == ["unproven", *["tied"] * 5]
+    assert stored(ada.household_id)["treatment"] == ("pending" if counts_pending else "posted")
+    assert replay.is_same, replay
+    shown = query(ada.household_id, "SELECT current FROM source_accounts")
+    assert shown == [(bank.stream.balance(account_id).current,)]
 
 
 def test_a_lost_row_is_a_gap_and_is_named_until_it_is_back(ada, bank, monkeypatch):

@@ -169,7 +169,7 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
         rejected = journaled.page.changes.rejected
         journal.reject(session, turn.household_id, journaled.id, rejected)
     joined = _joined(pages)
-    listings = account_pages(pages)
+    listings = account_pages(pages, as_of_rows=True)
     homes = find_homes(
         session,
         turn.household_id,
@@ -225,7 +225,8 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
     if sweep is None:  # which withdraws hidden rows too, and knows rows again
         words = len(joined.upserts) + len(joined.removed)
         counts[changes.REPEATED] = words - sum(counts.values())
-    changes.count(session, turn.household_id, change_set_id, counts)
+    noted = counts | {changes.AS_OF_ROWS: True}
+    changes.count(session, turn.household_id, change_set_id, noted)
     return applied
 
 
@@ -261,13 +262,40 @@ def categories_of(session: Session, household_id: UUID, joined: ChangeSet) -> di
     return {code: ours[name] for code in codes if (name := taxonomy.find(code)) in ours}
 
 
-def account_pages(pages: Iterable[JournaledPage]) -> list[JournaledPage]:
+def account_pages(pages: Iterable[JournaledPage], *, as_of_rows: bool) -> list[JournaledPage]:
     """Return the pages to read accounts from, the complete listing last.
 
-    Pages of transactions list accounts too, among them ones that were closed meanwhile.
+    Pages of transactions list accounts too, among them ones that were closed meanwhile. With
+    `as_of_rows` a balance that the last of them states takes the place of the listing's, for it is
+    of the same moment as the rows: the listing was asked for later, and what happened in between
+    would look like missing rows.
     """
     last = {moves_cursor(p.page): p for p in pages if p.page.changes.accounts}
-    return [last[is_partial] for is_partial in (True, False) if is_partial in last]
+    rows, listing = last.get(True), last.get(False)
+    if as_of_rows and rows and listing:
+        listing = _with_balances_of(rows, listing)
+    return [page for page in (rows, listing) if page]
+
+
+def booked_account_pages(
+    session: Session, household_id: UUID, run_id: UUID, pages: Iterable[JournaledPage]
+) -> list[JournaledPage]:
+    """Return the pages that a run's accounts were read from, with the balances that it booked."""
+    as_of_rows = changes.is_as_of_rows(session, household_id, run_id)
+    return account_pages(pages, as_of_rows=as_of_rows)
+
+
+def _with_balances_of(rows: JournaledPage, listing: JournaledPage) -> JournaledPage:
+    stated = {
+        account.source_id: account.balance
+        for account in rows.page.changes.accounts
+        if account.balance.current is not None
+    }
+    listed = listing.page.changes
+    accounts_ = tuple(
+        replace(each, balance=stated.get(each.source_id, each.balance)) for each in listed.accounts
+    )
+    return replace(listing, page=replace(listing.page, changes=replace(listed, accounts=accounts_)))
 
 
 def _record_success(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.domain.records import BalanceRecord, RejectedRecord
-from app.features.connections.service import fetching
+from app.features.connections.service import fetching, sync
 from app.features.imports.service import book, look
 from app.features.imports.service.decision import BookedAccount
 from app.features.proof import words
@@ -77,10 +77,9 @@ def _of_sync(session: Session, household_id: UUID, run_id: UUID) -> Statements:
         found.rejected += [(journaled.id, each) for each in records.rejected]
         if records.accounts:
             listings[fetching.moves_cursor(journaled.page)] = journaled
-    # As they are booked: the last page of transactions, then the complete listing.
-    for moves in (True, False):
-        if moves in listings:
-            found.balances += _of_listing(session, household_id, listings[moves])
+    booked = sync.booked_account_pages(session, household_id, run_id, listings.values())
+    for journaled in booked:
+        found.balances += _of_listing(session, household_id, journaled)
     return found
 
 
