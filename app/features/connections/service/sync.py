@@ -217,8 +217,8 @@ def _apply(session: Session, turn: Turn, read: ReadPages) -> Applied:
                 journal_page_id=journaled.id,
             )
     counts = {"added": applied.added, "modified": applied.modified, "removed": applied.removed}
-    touched = {key.account_id for key in keys.values()}
-    is_news, is_early = any(counts.values()), _awaits_rows(pages)
+    touched = {key.account_id for key in keys.values()}.union(homes.left)
+    is_news, is_early = any(counts.values()) or bool(homes.left), _awaits_rows(pages)
     tieout.after_booking(
         session, turn.household_id, touched, has_changes=is_news, awaits_rows=is_early
     )

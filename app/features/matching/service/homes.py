@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -35,6 +35,8 @@ class Homes:
     """By the source's account id: the account of the ledger that it is, where that is certain."""
     questions: tuple[Pair, ...] = ()
     """Accounts of the ledger (left) that it may be; the right is the source's account id."""
+    left: tuple[UUID, ...] = ()
+    """Accounts of the ledger that are empty now, since what fed them has moved to its home."""
 
 
 def find_homes(
@@ -79,9 +81,11 @@ def find_homes(
         rejected=_decided(session, household_id, known, mine),
     )
     homes = _homes(pairs, {str(trace.id): trace.account_id for trace in old})
-    for account_source_id, account_id in homes.feeds.items():
+    left = [
         _move(session, household_id, mine.get(account_source_id), account_id)
-    return homes
+        for account_source_id, account_id in homes.feeds.items()
+    ]
+    return replace(homes, left=tuple(each for each in left if each))
 
 
 def ask(
@@ -203,10 +207,15 @@ def _homes(pairs: Pairs, account_of: Mapping[str, UUID]) -> Homes:
     )
 
 
-def _move(session: Session, household_id: UUID, trace: Trace | None, account_id: UUID) -> None:
-    """Let an account that has no rows yet feed its home; the one that it had is empty."""
-    if trace is not None and trace.account_id != account_id:
-        accounts.feed_other_account(session, household_id, trace.id, account_id)
-        accounts.hide(session, household_id, [trace.account_id])
-    if trace is None or trace.account_id != account_id:
-        accounts.show(session, household_id, [account_id])
+def _move(
+    session: Session, household_id: UUID, trace: Trace | None, account_id: UUID
+) -> UUID | None:
+    """Let an account that has no rows yet feed its home; return the one that is empty then."""
+    if trace is not None and trace.account_id == account_id:
+        return None
+    accounts.show(session, household_id, [account_id])
+    if trace is None:
+        return None
+    accounts.feed_other_account(session, household_id, trace.id, account_id)
+    accounts.hide(session, household_id, [trace.account_id])
+    return trace.account_id
