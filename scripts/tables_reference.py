@@ -41,11 +41,12 @@ HEAD = """# The data model
 Made by `scripts/tables_reference.py` from `app/models`; do not edit.
 
 * What a household owns has `household_id` first in its primary key. Row-level security is forced
-  on every table: a request sees its own household, whatever its SQL says.
+  on every table: a request sees its own household, whatever its SQL says, and a guest's request
+  what is shared with them.
 * `users`, `user_sessions`, `user_totp`, `recovery_codes`, `passkeys`, `user_identities`,
   `spent_tickets`, `refresh_tokens`, `api_tokens`, `password_resets`, `attempt_buckets`,
-  `erasures`, `invitations` and `webhooks` are closed to requests. Only the role `fintech_system`
-  reads them, from few named places.
+  `erasures`, `invitations`, `account_shares` and `webhooks` are closed to requests. Only the role
+  `fintech_system` reads them, from few named places.
 * Ids are UUIDv7, made by us. What a source calls a thing stands in a column `…source_id`.
 * Amounts are `NUMERIC(24, 8)` in major units beside a currency code; negative is money out.
 * In `transactions` a column without suffix, or with `_source`, is the source's; `_enriched` is for

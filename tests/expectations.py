@@ -66,6 +66,9 @@ PLANS_A_CHANGE = {
 OWNERS_ONLY = {
     ("DELETE", "/api/v1/invitations/{invitation_id}"): "who is let in",
     ("DELETE", "/api/v1/members/{user_id}"): "who belongs",
+    ("GET", "/api/v1/members/{user_id}/accounts"): "who sees what",
+    ("PUT", "/api/v1/members/{user_id}/accounts"): "who sees what",
+    ("POST", "/household/members/{user_id}/accounts"): "who sees what",
     ("POST", "/api/v1/household/erase"): "takes it away from everybody",
     ("POST", "/api/v1/invitations"): "who is let in",
     ("POST", "/api/v1/members/{user_id}/transfer"): "who belongs",
@@ -85,11 +88,41 @@ OPERATORS_ONLY = {
 }
 """Routes that answer 404 to everybody but who runs the server, whatever their role."""
 
-NAMED = (OPERATORS_ONLY, ONES_OWN, READS_BY_POST, PLANS_A_CHANGE, OWNERS_ONLY)
+FOR_GUESTS = {
+    ("GET", "/"): "leads to the accounts",
+    ("GET", "/accounts"): "those that are shared with them",
+    ("GET", "/api/v1/accounts/"): "those that are shared with them",
+    ("GET", "/api/v1/accounts/summary/overview"): "of what is shared with them",
+    ("GET", "/api/v1/auth/me"): "who they are",
+    ("GET", "/api/v1/auth/tokens"): "one's own",
+    ("GET", "/api/v1/households"): "one's own",
+    ("GET", "/api/v1/notices"): "one's own",
+    ("GET", "/api/v1/transactions/"): "of what is shared with them",
+    ("GET", "/api/v1/transactions/analytics"): "of what is shared with them",
+    ("GET", "/api/v1/transactions/totals"): "of what is shared with them",
+    ("GET", "/confirm"): "shows again who one is",
+    ("GET", "/household"): "themselves, and the way out",
+    ("GET", "/notices"): "one's own",
+    ("GET", "/settings"): "one's own",
+    ("GET", "/settings/passkeys"): "one's own",
+    ("GET", "/settings/privacy"): "what one may ask",
+    ("GET", "/settings/tokens"): "one's own",
+    ("GET", "/settings/tokens/new"): "one's own",
+    ("GET", "/settings/two-step"): "one's own",
+    ("GET", "/transactions"): "of what is shared with them",
+    ("GET", "/transactions/totals"): "of what is shared with them",
+    ("POST", "/api/v1/transactions/export"): "takes a copy of what is shared with them",
+    ("POST", "/transactions/export"): "takes a copy of what is shared with them",
+}
+"""What a guest may, beside what is one's own: PostgreSQL lets their role read nothing else."""
+
+NAMED = (OPERATORS_ONLY, ONES_OWN, READS_BY_POST, PLANS_A_CHANGE, OWNERS_ONLY, FOR_GUESTS)
 
 
 def may(role: str, route: Route) -> bool:
     """Tell whether somebody with this role in a household may call this route there."""
+    if role == "guest":
+        return route.key in ONES_OWN or route.key in FOR_STRANGERS or route.key in FOR_GUESTS
     if route.key in ONES_OWN or route.key in READS_BY_POST or route.key in FOR_STRANGERS:
         return True
     if route.key in OWNERS_ONLY:
@@ -105,6 +138,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
         "json": {"gap": "1.00", "reason": "A fee that nobody listed."}
     },
     ("PUT", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
+    ("PUT", "/api/v1/members/{user_id}/accounts"): {"json": {"account_ids": []}},
     ("POST", "/api/v1/household/erase"): {"json": {"household_name": "Another one"}},
     ("POST", "/api/v1/invitations"): {"json": {}},
     ("DELETE", "/api/v1/me"): {"json": {"email": "another@example.org"}},
@@ -140,6 +174,7 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
     ("GET", "/transactions"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/transactions/totals"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/history"): [{"params": {"account": "{account_id}"}}],
+    ("PUT", "/api/v1/members/{user_id}/accounts"): [{"json": {"account_ids": ["{account_id}"]}}],
     ("POST", "/household/open"): [{"data": {"household_id": "{household_id}"}}],
     ("POST", "/settings/sessions/end"): [{"data": {"session_id": "{session_id}"}}],
     ("POST", "/settings/tokens/revoke"): [{"data": {"token_id": "{token_id}"}}],

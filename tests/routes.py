@@ -68,6 +68,7 @@ PROVEN = {
     ("POST", "/connections/simplefin"),
     ("POST", "/connections/{item_id}/unlink"),
     ("POST", "/household/invitations"),
+    ("POST", "/household/members/{user_id}/accounts"),
     ("POST", "/household/members/{user_id}/role"),
     ("POST", "/household/members/{user_id}/transfer"),
     ("POST", "/settings/oidc/link"),
@@ -81,6 +82,7 @@ PROVEN = {
     ("POST", "/settings/tokens/new"),
     ("POST", "/transactions/export"),
     ("PUT", "/api/v1/members/{user_id}"),
+    ("PUT", "/api/v1/members/{user_id}/accounts"),
 }
 """Routes that want a recent sign-in (A8): export, deletion, banks, factors, tokens, who
 belongs to the household."""

@@ -34,7 +34,7 @@ CLOCK_SKEW_SECONDS_MAX = 2.0
 PROVIDER_SECONDS_MAX = 10.0
 BACKUP_AGE_MAX = dt.timedelta(hours=26)
 CHECK_AGE_MAX = dt.timedelta(days=31)
-ROLES = ("fintech_tenant", "fintech_system")
+ROLES = ("fintech_tenant", "fintech_system", "fintech_guest")
 NEED_DATABASE = ("pooler", "replica", "isolation", "migrations", "clock")
 """Checks that say nothing more where the database is not well."""
 

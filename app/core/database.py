@@ -1,8 +1,9 @@
 """The database: engine, and the transactions that carry whose data they may touch.
 
-Whoever DATABASE_URL logs in as, each transaction runs as one of two roles that row-level
-security binds: `fintech_tenant`, which sees one household, or `fintech_system`, which sees all
-and is for the few named uses that cross households (signing in, webhooks, the schedule).
+Whoever DATABASE_URL logs in as, each transaction runs as one of three roles that row-level
+security binds: `fintech_tenant`, which sees one household; `fintech_guest`, which sees of it what
+is shared with one guest; or `fintech_system`, which sees all and is for the few named uses that
+cross households (signing in, webhooks, the schedule).
 
 Behind a pooler in transaction mode a server connection serves another process with each
 transaction. All that a transaction needs is therefore set for it alone, and statements have no
@@ -28,8 +29,12 @@ from app.core.config import settings
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
 """Whether this request may read its household and nothing more; set when it is known who asks."""
 
+guest: ContextVar[UUID | None] = ContextVar("guest", default=None)
+"""The guest who asks, if it is one: they see the accounts shared with them, and only read."""
+
 TENANT_ROLE = "fintech_tenant"
 SYSTEM_ROLE = "fintech_system"
+GUEST_ROLE = "fintech_guest"
 LOCK_SECONDS_MAX = 5
 """How long a statement waits for what another transaction holds."""
 IDLE_SECONDS_MAX = 15
@@ -46,6 +51,10 @@ _AS_TENANT = (
 # Once it has read, PostgreSQL lets no transaction take this back.
 _AS_VIEWER = f"{_AS_TENANT}, set_config('transaction_read_only', 'on', true)"
 _KEEPING_PLANS = ", set_config('plan_cache_mode', 'force_generic_plan', true)"
+_AS_GUEST = (
+    f"SELECT set_config('role', '{GUEST_ROLE}', true), set_config('app.household_id', %s, true),"
+    " set_config('app.guest_id', %s, true), set_config('transaction_read_only', 'on', true)"
+)
 _AS_SYSTEM = f"SELECT set_config('role', '{SYSTEM_ROLE}', true)"
 
 
@@ -145,9 +154,11 @@ def _stop_clock(connection: Connection, _cursor: object, statement: str, *_: obj
 
 @event.listens_for(Session, "after_begin")
 def _assume_role(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    household_id = session.info.get("household_id")
+    household_id, guest_id = session.info.get("household_id"), session.info.get("guest_id")
     values: tuple[str, ...] = ()
-    if household_id is not None:
+    if guest_id is not None:
+        statement, values = _AS_GUEST, (str(household_id), str(guest_id))
+    elif household_id is not None:
         statement = _AS_VIEWER if session.info["only_reads"] else _AS_TENANT
         values = (str(household_id),)
     elif session.info.get("system"):
@@ -182,7 +193,8 @@ def open_reading(household_id: UUID, on: Engine | None) -> Session:
         household_id: Whose rows it sees.
         on: Another server that has them; None: the database itself.
     """
-    session = _sessions(info={"household_id": household_id, "only_reads": True})
+    info = {"household_id": household_id, "only_reads": True, "guest_id": guest.get()}
+    session = _sessions(info=info)
     if on is not None:
         session.bind = on
     return session
@@ -194,7 +206,8 @@ def household_transaction(
 ) -> Iterator[Session]:
     """Open a session that sees one household; commit at the end, roll back on an error.
 
-    For a viewer's request it can only read, whatever the code in between does; except
+    For a viewer's request it can only read, whatever the code in between does, and for a guest's
+    it sees only what is shared with them; except
     `for_trail`, for writing down what they took away or were answered.
 
     Args:
@@ -207,6 +220,7 @@ def household_transaction(
         "household_id": household_id,
         "only_reads": only_reads.get() and not for_trail,
         "keeps_plans": keeps_plans,
+        "guest_id": None if for_trail else guest.get(),
     }
     with _sessions(info=info) as session, session.begin():
         yield session

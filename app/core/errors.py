@@ -83,3 +83,11 @@ class UnavailableError(AppError):
     """A part we need is down; the request may be repeated later."""
 
     status, code = 503, "unavailable"
+
+
+def not_shared() -> ForbiddenError:
+    """Return the error of what a guest asks that is not shared with them."""
+    return ForbiddenError(
+        "You are a guest here: you see the accounts that are shared with you, and no more.",
+        code="guest",
+    )

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from app.core import database
 from app.core.errors import (
     AppError,
     InvalidInputError,
@@ -25,6 +26,7 @@ from app.core.errors import (
     RecentSignInNeededError,
     UnauthorizedError,
     UnavailableError,
+    not_shared,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -234,6 +236,8 @@ def _as_app_error(error: Exception) -> AppError | None:
         told = AppError(_words(error.status_code), code=_code(error.status_code))
         told.status = error.status_code
         return told
+    if database.guest.get() and _lacks_right(error):
+        return not_shared()
     if isinstance(error, PoolTimeoutError) or _is_outage(error):
         return _unavailable(error)
     return None
@@ -245,6 +249,12 @@ def _is_unstorable_text(error: Exception) -> bool:
         said = str(error.orig) if isinstance(error.orig, psycopg.DataError) else ""
         return any(sign in said for sign in ("NUL", r"\u0000", "surrogate"))
     return isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
+
+
+def _lacks_right(error: Exception) -> bool:
+    """Tell whether PostgreSQL refused the role of a transaction what it asked for."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.errors.InsufficientPrivilege)
 
 
 def _is_lack_of_room(error: Exception) -> bool:

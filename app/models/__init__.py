@@ -20,6 +20,7 @@ from app.models.ledger import (
 )
 from app.models.operations import BackupRecord
 from app.models.people import (
+    AccountShare,
     ApiToken,
     AttemptBucket,
     AuditEvent,
@@ -46,6 +47,7 @@ from app.models.privacy import Erasure
 __all__ = [
     "NO_CATEGORY",
     "Account",
+    "AccountShare",
     "ApiToken",
     "AttemptBucket",
     "AuditEvent",

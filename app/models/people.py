@@ -6,7 +6,9 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, CreatedAt, Id, Instant, owned_by_household
+from app.models.base import Base, CreatedAt, Id, Instant, belongs_to, owned_by_household
+
+_ROLES = "role IN ('owner', 'member', 'viewer', 'guest')"
 
 
 class Household(Base):
@@ -62,7 +64,7 @@ class Membership(Base):
     __tablename__ = "memberships"
     __table_args__ = (
         owned_by_household(),
-        CheckConstraint("role IN ('owner', 'member', 'viewer')", name="role"),
+        CheckConstraint(_ROLES, name="role"),
         Index(None, "user_id"),
     )
 
@@ -72,13 +74,33 @@ class Membership(Base):
     created_at: Mapped[CreatedAt]
 
 
+class AccountShare(Base):
+    """An account that a guest of the household sees; without one they see nothing of it."""
+
+    __tablename__ = "account_shares"
+    __table_args__ = (
+        owned_by_household(),
+        ForeignKeyConstraint(
+            ["household_id", "user_id"],
+            ["memberships.household_id", "memberships.user_id"],
+            ondelete="CASCADE",
+        ),
+        belongs_to("accounts", "account_id"),
+    )
+
+    household_id: Mapped[Id]
+    user_id: Mapped[Id]
+    account_id: Mapped[Id]
+    created_at: Mapped[CreatedAt]
+
+
 class Invitation(Base):
     """An open door into a household: whoever brings its link first comes in, with this role."""
 
     __tablename__ = "invitations"
     __table_args__ = (
         owned_by_household(),
-        CheckConstraint("role IN ('owner', 'member', 'viewer')", name="role"),
+        CheckConstraint(_ROLES, name="role"),
         Index(None, "token_hash"),
     )
 

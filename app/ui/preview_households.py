@@ -15,7 +15,7 @@ from app.ui.views.households import (
     MemberRow,
 )
 
-_ROLES = (("owner", "Owner"), ("member", "Member"), ("viewer", "Viewer"))
+_ROLES = (("owner", "Owner"), ("member", "Member"), ("viewer", "Viewer"), ("guest", "Guest"))
 
 
 def household(request: Request) -> Response:

@@ -66,6 +66,8 @@ class PageContext:
     """How many possible duplicates wait for the user; without any, nothing leads to them."""
     may_edit: bool = True
     """Whether the reader may change the household; else pages show no buttons that do."""
+    is_guest: bool = False
+    """Whether the reader sees only what is shared with them."""
     notices: int = 0
     """How many notices the reader has not read; shown in the account menu."""
     is_operator: bool = False
@@ -93,6 +95,7 @@ NAVIGATION = (
     NavigationEntry("imports", "Import", "/imports", "upload", "i"),
     NavigationEntry("history", "History", "/history", "clock", "h"),
 )
+FOR_GUESTS = tuple(entry for entry in NAVIGATION if entry.key in ("accounts", "transactions"))
 
 
 def icon(name: str, label: str = "", size: int = 16) -> Markup:
@@ -196,6 +199,7 @@ def render_text(request: Request, template: str, **context: object) -> str:
             **{
                 "shell": shell,
                 "ui": environment.globals["ui"] if shell.may_edit else MacrosForViewers(),
+                "navigation": FOR_GUESTS if shell.is_guest else NAVIGATION,
                 "viewer": shell.viewer,
                 "csrf_token": shell.csrf_token,
                 "theme": _theme(request),

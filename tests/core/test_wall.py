@@ -15,7 +15,8 @@ from app.core import database
 from tests.cast import SignedInBrowser
 from tests.factories import ledger
 
-DEFINERS = {"search_transactions", "match_transactions"}
+OF_MEMBERS = {"search_transactions", "match_transactions"}
+DEFINERS = OF_MEMBERS | {"search_shared_transactions"}
 """Functions that run with their owner's rights: each compares the household itself."""
 POINTS_AT_PEOPLE = {"users"}
 """Tables that belong to no household, at which one's rows may point."""
@@ -132,7 +133,7 @@ def test_T8_functions_with_their_owners_rights_are_listed_and_fixed_to_our_schem
         assert "household_id = current_setting('app.household_id')::uuid" in row["source"]
 
 
-@pytest.mark.parametrize("function", sorted(DEFINERS))
+@pytest.mark.parametrize("function", sorted(OF_MEMBERS))
 def test_T8_what_runs_with_its_owners_rights_finds_ones_own_and_nothing_else(
     ada: SignedInBrowser, cleo: SignedInBrowser, function: str
 ) -> None:

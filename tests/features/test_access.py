@@ -234,12 +234,34 @@ def test_T9_a_viewer_reads_everything_and_changes_nothing(
         before = after
 
 
-def test_T9_what_is_ones_own_is_a_viewers_as_well(
+def test_T9_a_guest_reads_what_is_shared_with_them_and_nothing_else(
     app: FastAPI, ada: SignedInBrowser, owned: dict[str, str]
+) -> None:
+    """Ada's ids are a guest's as little as a stranger's: nothing is shared with this one."""
+    guest = sign_in(app, people.member(ada.person, "Gus", role="guest"))
+    before = database.household_digest(ada.household_id)
+    hidden = [value for name, value in owned.items() if name not in ("household_id", "user_id")]
+    for route in routes_of(app):
+        if route.key in ONES_OWN or route.key in FOR_STRANGERS:
+            continue
+        answer = ask(guest, route, **owned)
+        assert answer.status_code != 500, (route, answer.text[:300])
+        told_nothing = answer.status_code == 404 or is_refused(answer)
+        assert told_nothing != may("guest", route), (route, answer.status_code, answer.text[:300])
+        assert SECRET not in answer.text, route
+        if route.method == "GET" and not route.parameters:
+            assert not any(value in answer.text for value in hidden), route
+        after = database.household_digest(ada.household_id)
+        assert database.without_trail(after) == database.without_trail(before), route
+
+
+@pytest.mark.parametrize("role", ["viewer", "guest"])
+def test_T9_what_is_ones_own_is_a_viewers_as_well(
+    app: FastAPI, ada: SignedInBrowser, role: str
 ) -> None:
     for route in routes_of(app):
         if route.key in ONES_OWN:
-            person = sign_in(app, people.member(ada.person, "Vera", role="viewer"))
+            person = sign_in(app, people.member(ada.person, "Vera", role=role))
             before = database.household_digest(ada.household_id)
             assert not is_refused(ask(person, route)), route
             after = database.household_digest(ada.household_id)
@@ -267,7 +289,9 @@ def test_T9_members_read_what_a_stranger_does_not(
     ben = sign_in(app, people.member(ada.person, "Ben"))
     for route in routes_of(app, with_ids=True):
         if route.method == "GET":
-            for browser in (ada, ben):
+            for browser, role in ((ada, "owner"), (ben, "member")):
+                if not may(role, route):
+                    continue
                 answer = ask(browser, route, **owned)
                 # 503: no provider answers in this test.
                 assert answer.status_code in (200, 303, 503), (route, answer.text[:300])

@@ -6,7 +6,7 @@ from psycopg import Connection, sql
 
 from app.core.backups import BackupError
 
-ROLES = ("fintech_tenant", "fintech_system")
+ROLES = ("fintech_tenant", "fintech_system", "fintech_guest")
 
 # How a row reads as text depends on these; the digests of two databases must not.
 _SESSION = """
@@ -64,7 +64,8 @@ _WALLS = f"""
     WHERE NOT tgisinternal AND {_OWN}
     UNION ALL
     SELECT 'role ' || rolname, concat_ws(' ', 'superuser', rolsuper, 'bypasses', rolbypassrls,
-        'logs in', rolcanlogin) FROM pg_roles WHERE rolname = ANY (%(roles)s)
+        'logs in', rolcanlogin) FROM pg_roles
+        WHERE rolname IN (SELECT unnest(roles) FROM pg_policies)
 """
 
 

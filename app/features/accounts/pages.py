@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse
 
 from app.features.accounts import service, views
 from app.features.users.current import CurrentUser, HouseholdSession
-from app.ui.templating import render
+from app.ui.templating import page_context, render
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,6 +21,6 @@ def list_accounts(
         page="accounts/list.html",
         fragment="accounts/_groups.html",
         view=views.accounts_view(
-            accounts, base_currency=current.base_currency, in_trouble=current.alerts
+            accounts, base_currency=current.base_currency, in_trouble=page_context(request).alerts
         ),
     )

@@ -1,23 +1,27 @@
 """The start page: the overview, or the ways to begin."""
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import RedirectResponse, Response
 
 from app.core import web
 from app.core.config import settings
 from app.features.dashboard import service, views
 from app.features.users import service as users
-from app.features.users.current import CurrentUser, ReadingSession
+from app.features.users.current import GUEST, CurrentUser, ReadingSession
 from app.ui import filters
 from app.ui.templating import page_context, render
 from app.ui.views.users import FirstRunView
 
 router = APIRouter(include_in_schema=False)
 
+_SEE_OTHER = 303
+
 
 @router.get("/")
-def start(request: Request, current: CurrentUser, session: ReadingSession) -> HTMLResponse:
-    """Show the overview, or the ways to begin while there is no account."""
+def start(request: Request, current: CurrentUser, session: ReadingSession) -> Response:
+    """Show the overview, or the ways to begin while there is no account; a guest's accounts."""
+    if current.role == GUEST:
+        return RedirectResponse("/accounts", _SEE_OTHER)
     if not users.has_account(session, current.household_id):
         view = FirstRunView(
             practice_banks=settings.has_practice_banks, bytes_max=web.UPLOAD_BYTES_MAX

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.core import security
 from app.features.households.repository import MemberRow
-from app.features.households.service import invitations, members
+from app.features.households.service import invitations, members, sharing
 from app.features.users import service as users
 from app.features.users.current import (
+    CurrentMember,
     CurrentPerson,
     CurrentProven,
     CurrentUser,
@@ -42,7 +43,7 @@ class HouseholdBody(Body):
 
 
 class RoleBody(Body):
-    """`owner`, `member` or `viewer`."""
+    """`owner`, `member`, `viewer` or `guest`."""
 
     role: Role
 
@@ -51,6 +52,18 @@ class EmailBody(Body):
     """Your own e-mail address, so that nothing is deleted by mistake."""
 
     email: Annotated[str, Field(max_length=users.EMAIL_LENGTH_MAX)]
+
+
+class SharesBody(Body):
+    """All accounts that a guest is to see; those that are left out are taken back."""
+
+    account_ids: Annotated[list[UUID], Field(max_length=sharing.ACCOUNTS_MAX)]
+
+
+class SharesOut(BaseModel):
+    """The accounts that a guest sees."""
+
+    account_ids: list[UUID]
 
 
 class InvitationBody(Body):
@@ -166,7 +179,7 @@ def open_household(
 
 
 @router.get("/members")
-def list_members(current: CurrentUser, session: SystemSession) -> list[MemberOut]:
+def list_members(current: CurrentMember, session: SystemSession) -> list[MemberOut]:
     """Return the household's people, owners first."""
     return [_member(row) for row in members.list_members(session, current.household_id)]
 
@@ -177,6 +190,23 @@ def change_role(
 ) -> None:
     """Give a member another role; for owners."""
     members.change_role(session, current.household_id, user_id, body.role, actor=current.actor)
+
+
+@router.get("/members/{user_id}/accounts")
+def list_shared_accounts(
+    user_id: UUID, current: CurrentMember, session: SystemSession
+) -> SharesOut:
+    """Return the accounts that a guest sees; for owners."""
+    found = sharing.list_shared(session, current.household_id, user_id, actor=current.actor)
+    return SharesOut(account_ids=found)
+
+
+@router.put("/members/{user_id}/accounts", status_code=204)
+def share_accounts(
+    user_id: UUID, body: SharesBody, current: CurrentProven, session: SystemSession
+) -> None:
+    """Let a guest see these accounts and no others, from their next request on; for owners."""
+    sharing.share(session, current.household_id, user_id, body.account_ids, actor=current.actor)
 
 
 @router.delete("/members/{user_id}", status_code=204)
@@ -204,7 +234,7 @@ def delete_login(body: EmailBody, current: CurrentProven, session: SystemSession
 
 
 @router.get("/invitations")
-def list_invitations(current: CurrentUser, session: SystemSession) -> list[InvitationOut]:
+def list_invitations(current: CurrentMember, session: SystemSession) -> list[InvitationOut]:
     """Return the invitations that may still be used, newest first."""
     return [
         InvitationOut(

@@ -1,5 +1,6 @@
 """Pages of households: members, invitations, joining, switching."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -11,9 +12,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import csrf, database
 from app.core.config import settings
 from app.core.errors import AppError, NotFoundError
-from app.features.households.service import invitations, members
+from app.features.households.repository import ShareableAccount
+from app.features.households.service import invitations, members, sharing
 from app.features.users import sessions
 from app.features.users.current import (
+    GUEST,
     CurrentPerson,
     CurrentProven,
     CurrentUser,
@@ -31,6 +34,7 @@ from app.ui.views.households import (
     InvitationRow,
     JoinView,
     MemberRow,
+    SharedRow,
 )
 
 router = APIRouter(include_in_schema=False, route_class=OnceRoute)
@@ -42,6 +46,7 @@ _WHAT_ROLES_MAY = {
     "owner": "You will see and change everything, and decide who else does.",
     "member": "You will see and change everything.",
     "viewer": "You will see everything and change nothing.",
+    "guest": "You will see the accounts that are shared with you, and change nothing.",
 }
 
 
@@ -88,6 +93,24 @@ def change_role(
     except AppError as error:
         return _refused(request, current, session, error)
     return _done("The role was changed.")
+
+
+@router.post("/household/members/{user_id}/accounts")
+def share_accounts(
+    request: Request,
+    user_id: UUID,
+    current: CurrentProven,
+    session: SystemSession,
+    account_ids: Annotated[list[UUID] | None, Form(max_length=sharing.ACCOUNTS_MAX)] = None,
+) -> Response:
+    """Let a guest see the accounts that are ticked, and no others."""
+    try:
+        sharing.share(
+            session, current.household_id, user_id, account_ids or (), actor=current.actor
+        )
+    except AppError as error:
+        return _refused(request, current, session, error)
+    return _done("Saved. It holds from their next look on.")
 
 
 @router.post("/household/members/{user_id}/remove")
@@ -193,10 +216,7 @@ def _page(
         name=current.household_name,
         is_owner=current.role == members.OWNER,
         members=_members(session, current),
-        invitations=tuple(
-            InvitationRow(str(row.id), members.ROLES[row.role], row.label, row.expires_at)
-            for row in invitations.list_open(session, current.household_id)
-        ),
+        invitations=_invitations(session, current),
         households=_households(session, current),
         roles=tuple(members.ROLES.items()),
         link=link,
@@ -207,7 +227,19 @@ def _page(
     return form_page(request, "households/household.html", view, error, section="settings")
 
 
+def _invitations(session: Session, current: SignedIn) -> tuple[InvitationRow, ...]:
+    if current.role == GUEST:
+        return ()
+    return tuple(
+        InvitationRow(str(row.id), members.ROLES[row.role], row.label, row.expires_at)
+        for row in invitations.list_open(session, current.household_id)
+    )
+
+
 def _members(session: Session, current: SignedIn) -> tuple[MemberRow, ...]:
+    """Return the household's people; a guest learns of nobody but themselves."""
+    shares = sharing.list_shares(session, current.household_id)
+    accounts = sharing.list_accounts(session, current.household_id)
     return tuple(
         MemberRow(
             user_id=str(row.user_id),
@@ -216,8 +248,27 @@ def _members(session: Session, current: SignedIn) -> tuple[MemberRow, ...]:
             role=row.role,
             role_name=members.ROLES[row.role],
             is_self=row.user_id == current.user_id,
+            shared=_shared(row.role, accounts, shares.get(row.user_id, set())),
         )
         for row in members.list_members(session, current.household_id)
+        if current.role != GUEST or row.user_id == current.user_id
+    )
+
+
+def _shared(
+    role: str, accounts: Sequence[ShareableAccount], shared: Collection[UUID]
+) -> tuple[SharedRow, ...]:
+    """Return the accounts that an owner may share with a guest, and which of them are."""
+    if role != GUEST:
+        return ()
+    return tuple(
+        SharedRow(
+            account_id=str(each.account_id),
+            name=f"{each.name} ··{each.mask}" if each.mask else each.name,
+            institution_name=each.institution_name or "",
+            is_shared=each.account_id in shared,
+        )
+        for each in accounts
     )
 
 

@@ -1,6 +1,7 @@
 """SQL of memberships and invitations; every session here crosses households."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.models import Household, Invitation, Membership, User
+from app.models import Account, AccountShare, Household, Invitation, Membership, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,53 @@ class OfferRow:
     invited_by: str
     role: str
     expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShareableAccount:
+    """An account, as an owner chooses whom to show it."""
+
+    account_id: UUID
+    name: str
+    mask: str | None
+    institution_name: str | None
+
+
+def list_accounts(session: Session, household_id: UUID, *, limit: int) -> list[ShareableAccount]:
+    """Return a household's accounts by name."""
+    name = func.coalesce(Account.name_user, Account.name)
+    statement = (
+        select(Account.id, name, Account.mask, Account.institution_name)
+        .where(Account.household_id == household_id)
+        .order_by(name, Account.id)
+        .limit(limit)
+    )
+    return [ShareableAccount(*row) for row in session.execute(statement)]
+
+
+def list_shares(session: Session, household_id: UUID) -> dict[UUID, set[UUID]]:
+    """Return the accounts that are shared with each guest."""
+    statement = select(AccountShare.user_id, func.array_agg(AccountShare.account_id)).where(
+        AccountShare.household_id == household_id
+    )
+    rows = session.execute(statement.group_by(AccountShare.user_id))
+    return {user_id: set(account_ids) for user_id, account_ids in rows}
+
+
+def replace_shares(
+    session: Session, household_id: UUID, user_id: UUID, account_ids: Collection[UUID]
+) -> None:
+    """Share these accounts with a guest, and no others."""
+    session.execute(
+        delete(AccountShare).where(
+            AccountShare.household_id == household_id, AccountShare.user_id == user_id
+        )
+    )
+    if account_ids:
+        owner = {"household_id": household_id, "user_id": user_id}
+        session.execute(
+            insert(AccountShare), [{**owner, "account_id": each} for each in account_ids]
+        )
 
 
 def list_members(session: Session, household_id: UUID, *, limit: int) -> list[MemberRow]:

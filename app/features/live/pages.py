@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from app.features.live import service
-from app.features.users.current import CurrentUser
+from app.features.users.current import CurrentMember
 
 router = APIRouter(include_in_schema=False)
 
@@ -19,7 +19,11 @@ _HEADERS = {
 
 
 @router.get("/events")
-async def listen(request: Request, current: CurrentUser, again: bool = False) -> StreamingResponse:  # noqa: FBT001, FBT002  # a query parameter
+async def listen(
+    request: Request,
+    current: CurrentMember,
+    again: bool = False,  # noqa: FBT001, FBT002  # a query parameter
+) -> StreamingResponse:
     """Stream hints to look again; `again`, or the browser's own header, says it was away."""
     texts = service.stream(
         current.user_id,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core import scopes
 from app.core.downloads import Download
 from app.features.privacy.service import erasing, exporting
-from app.features.users.current import CurrentProven
+from app.features.users.current import CurrentProven, check_member
 
 router = APIRouter(prefix="/api/v1/household", tags=["household"])
 
@@ -25,6 +25,7 @@ class EraseBody(BaseModel):
 @router.post("/export", response_class=Response, openapi_extra=scopes.needs(scopes.EXPORT))
 def export_household(current: CurrentProven) -> Download:
     """Return everything that the household owns, as a ZIP archive of JSON lines and files."""
+    check_member(current)
     return exporting.download(current.household_id, actor=current.actor)
 
 

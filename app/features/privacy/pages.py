@@ -10,7 +10,7 @@ from app.core.downloads import Download
 from app.core.errors import AppError
 from app.features.households.service import members
 from app.features.privacy.service import erasing, exporting
-from app.features.users.current import CurrentProven, CurrentUser, SignedIn
+from app.features.users.current import CurrentProven, CurrentUser, SignedIn, check_member
 from app.features.users.pages import SystemSession
 from app.ui import flashes
 from app.ui.forms import errors_by_field, form_page
@@ -30,6 +30,7 @@ def show_privacy(request: Request, current: CurrentUser) -> HTMLResponse:
 @router.post("/export")
 def export_household(current: CurrentProven) -> Download:
     """Send everything that the household owns."""
+    check_member(current)
     return exporting.download(current.household_id, actor=current.actor)
 
 

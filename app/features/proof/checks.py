@@ -364,6 +364,13 @@ SELECT format('%%s: the policy %%s lets more in', tablename, policyname)
 FROM pg_policies
 WHERE schemaname = 'public'
   AND (policyname, roles) NOT IN (('tenant', '{fintech_tenant}'), ('system', '{fintech_system}'))
+  AND NOT (policyname = 'guest' AND roles = '{fintech_guest}' AND cmd = 'SELECT'
+           AND qual LIKE '((household_id = ( SELECT (current_setting(''app.household_id''%%'
+           AND qual NOT LIKE '%% OR %%')
+UNION ALL
+SELECT format('%%s: a guest may more than read it', table_name)
+FROM information_schema.role_table_grants
+WHERE grantee = 'fintech_guest' AND privilege_type <> 'SELECT'
 UNION ALL
 SELECT format('%%s: a tenant reaches this partition past its table', c.relname)
 FROM pg_class AS c
@@ -379,16 +386,17 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relispartition AND c.relkind
 SELECT format('%%s may %%s', rolname,
               CASE WHEN rolsuper THEN 'do everything' ELSE 'bypass row-level security' END)
 FROM pg_roles
-WHERE rolname IN ('fintech_tenant', 'fintech_system') AND (rolsuper OR rolbypassrls)
+WHERE rolname IN ('fintech_tenant', 'fintech_system', 'fintech_guest')
+  AND (rolsuper OR rolbypassrls)
 UNION ALL
 SELECT format('%%s is a member of %%s', member.rolname, role.rolname)
 FROM pg_auth_members AS am
 JOIN pg_roles AS member ON member.oid = am.member
 JOIN pg_roles AS role ON role.oid = am.roleid
-WHERE member.rolname IN ('fintech_tenant', 'fintech_system')
+WHERE member.rolname IN ('fintech_tenant', 'fintech_system', 'fintech_guest')
 UNION ALL
 SELECT format('the role %%s does not exist', wanted.name)
-FROM (VALUES ('fintech_tenant'), ('fintech_system')) AS wanted (name)
+FROM (VALUES ('fintech_tenant'), ('fintech_system'), ('fintech_guest')) AS wanted (name)
 WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
 """,
         "ALTER ROLE … NOSUPERUSER NOBYPASSRLS, or REVOKE the membership.",

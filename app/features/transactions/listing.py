@@ -21,6 +21,7 @@ from psycopg import Cursor
 from psycopg.rows import RowMaker
 from sqlalchemy.orm import Session
 
+from app.core import database
 from app.core.pagination import PAGE_SIZE_MAX, PageKey
 from app.domain.filters import TransactionFilter
 from app.features.transactions.apply import driver
@@ -170,17 +171,26 @@ def _whole(
     wanted: TransactionFilter, span: str, conditions: str, parameters: dict[str, Any]
 ) -> str:
     """Return the statement that seeks in the whole ledger what is rare."""
-    if wanted.begins_words or len(wanted.search) >= TRIGRAM_CHARACTERS:
+    if function := _lookup(wanted):
         without_search, _ = row_conditions(wanted, search=False)
-        function = "search_transactions(%(search)s)"
-        if wanted.begins_words:
-            function = "match_transactions(%(begins)s)"
         return _LOOKED_UP.format(function=function, span=span, conditions=without_search)
     keys = ""
     if wanted.amount_min is not None or wanted.amount_max is not None or wanted.direction:
         keys, more = _key_ranges(wanted)
         parameters |= more
     return f"{_ALL} {span} {conditions} {keys}"
+
+
+def _lookup(wanted: TransactionFilter) -> str | None:
+    """Return the function that finds the searched text behind the wall; None: none does."""
+    is_guest = database.guest.get() is not None
+    if wanted.begins_words:
+        # A guest has few rows to read: there is no second index for what is shared.
+        return None if is_guest else "match_transactions(%(begins)s)"
+    if len(wanted.search) < TRIGRAM_CHARACTERS:
+        return None
+    name = "search_shared_transactions" if is_guest else "search_transactions"
+    return f"{name}(%(search)s)"
 
 
 def _fits_no_index(wanted: TransactionFilter) -> bool:

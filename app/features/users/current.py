@@ -15,7 +15,12 @@ from starlette.requests import Request
 
 from app.core import api_token, clock, csrf, database, replica, scopes, security, web
 from app.core.config import settings
-from app.core.errors import ForbiddenError, RecentSignInNeededError, UnauthorizedError
+from app.core.errors import (
+    ForbiddenError,
+    RecentSignInNeededError,
+    UnauthorizedError,
+    not_shared,
+)
 from app.features.audit.service import Actor
 from app.features.users import api_tokens, sessions
 from app.features.users.repository import SessionRow
@@ -26,6 +31,7 @@ from app.ui.filters import Formatting
 from app.ui.templating import PageContext, Viewer
 
 VIEWER = "viewer"
+GUEST = "guest"
 _documented_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
 
 
@@ -41,7 +47,7 @@ class SignedIn:
     proven_at: dt.datetime
     """When they last signed in, or confirmed that it is them."""
     role: str
-    """`owner`, `member` or `viewer`."""
+    """`owner`, `member`, `viewer` or `guest`."""
     name: str
     email: str
     household_name: str
@@ -93,7 +99,8 @@ async def find_current_user(request: Request) -> SignedIn | None:
     if row is None:
         return None
     structlog.contextvars.bind_contextvars(user_id=str(row.user_id))
-    database.only_reads.set(row.role == VIEWER)
+    database.only_reads.set(row.role in (VIEWER, GUEST))
+    database.guest.set(row.user_id if row.role == GUEST else None)
     current = _signed_in(row, request, security.csrf_token(cookie) if cookie else "")
     if cookie is not None:
         request.state.page_context = _page_context(request, current)
@@ -125,9 +132,34 @@ async def require_editor(current: CurrentPerson) -> SignedIn:
     Raises:
         ForbiddenError: They may only look.
     """
+    check_member(current)
     if current.role == VIEWER:
         raise ForbiddenError("You may look at this household, but not change it.", code="viewer")
     return current
+
+
+def check_member(current: SignedIn) -> None:
+    """Refuse guests what PostgreSQL does not refuse them, since it is no table of theirs.
+
+    Raises:
+        ForbiddenError: They are a guest.
+    """
+    if current.role == GUEST:
+        raise not_shared()
+
+
+async def require_member(current: CurrentPerson) -> SignedIn:
+    """Return who asks, if they are more than a guest.
+
+    Raises:
+        ForbiddenError: They are a guest.
+    """
+    check_member(current)
+    return current
+
+
+CurrentMember = Annotated[SignedIn, Depends(require_member)]
+"""The signed-in person, for what is about the household as a whole: a guest gets 403."""
 
 
 CurrentEditor = Annotated[SignedIn, Depends(require_editor)]
@@ -300,7 +332,7 @@ def _signed_in(row: SessionRow, request: Request, csrf_token: str) -> SignedIn:
 
 def _page_context(request: Request, current: SignedIn) -> PageContext:
     preferences = current.preferences
-    default = Formatting()
+    default, is_guest = Formatting(), current.role == GUEST
     return PageContext(
         viewer=Viewer(current.name, current.email, current.household_name),
         csrf_token=current.csrf_token,
@@ -309,9 +341,11 @@ def _page_context(request: Request, current: SignedIn) -> PageContext:
             timezone=str(preferences.get("timezone") or default.timezone),
         ),
         flashes=flashes.take(request),
-        may_edit=current.role != VIEWER,
-        alerts=current.alerts,
-        questions=current.questions,
+        may_edit=current.role not in (VIEWER, GUEST),
+        is_guest=is_guest,
+        alerts=0 if is_guest else current.alerts,
+        questions=0 if is_guest else current.questions,
+        live=not is_guest,
         notices=current.notices,
         is_operator=current.is_operator,
     )

@@ -60,7 +60,7 @@ def get_editor(email: str = "") -> Profile:
     person = get_person(email)
     with database.system_transaction() as session:
         role = repository.get_role(session, person.household_id, person.user_id)
-    if role == "viewer":
+    if role in ("viewer", "guest"):
         raise ForbiddenError("This person may look at the household, but not change it.")
     return person
 

@@ -243,7 +243,7 @@ def update_profile(
     chosen = {**user.preferences, "locale": locale, "timezone": timezone}
     of_user = {"name": name, "preferences": chosen}
     of_household = {"name": household_name, "base_currency": currency}
-    if role == "viewer" and not _is_same(household, of_household):
+    if role in ("viewer", "guest") and not _is_same(household, of_household):
         raise ForbiddenError("You may look at this household, but not change it.")
     changed = []
     if not _is_same(user, of_user):

@@ -7,6 +7,16 @@ from app.ui.views.users import Errors, Options
 
 
 @dataclass(frozen=True, slots=True)
+class SharedRow:
+    """An account that an owner may share with a guest."""
+
+    account_id: str
+    name: str
+    institution_name: str
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MemberRow:
     """Somebody who belongs to the household."""
 
@@ -16,6 +26,13 @@ class MemberRow:
     role: str
     role_name: str
     is_self: bool
+    shared: tuple[SharedRow, ...] = ()
+    """Of a guest: the household's accounts, and which of them they see."""
+
+    @property
+    def shared_count(self) -> int:
+        """How many accounts a guest sees."""
+        return sum(each.is_shared for each in self.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +60,8 @@ class HouseholdView:
     """households/household.html.
 
     Its forms: POST /household/invitations (role, label), /household/invitations/{id}/revoke,
-    /household/members/{id}/role (role), /remove, /transfer, /household/leave, /household/open
-    (household_id).
+    /household/members/{id}/role (role), /accounts (account_ids), /remove, /transfer,
+    /household/leave, /household/open (household_id).
     """
 
     name: str
@@ -61,8 +78,11 @@ class HouseholdView:
 
     @property
     def may_leave(self) -> bool:
-        """Whether somebody else owns the household as well."""
-        return any(member.role == "owner" and not member.is_self for member in self.members)
+        """Whether the household has an owner without the reader."""
+        is_owner = any(member.is_self and member.role == "owner" for member in self.members)
+        return not is_owner or any(
+            member.role == "owner" and not member.is_self for member in self.members
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from app.features.users import api_tokens, sessions
 from app.features.users import service as users
 
 OWNER = "owner"
-ROLES = {"owner": "Owner", "member": "Member", "viewer": "Viewer"}
-"""What roles are called; an owner decides on people, a member on money, a viewer looks."""
+GUEST = "guest"
+ROLES = {"owner": "Owner", "member": "Member", "viewer": "Viewer", "guest": "Guest"}
+"""What roles are called; an owner decides on people, a member on money, a viewer looks, and a guest
+looks at the accounts that are shared with them."""
 MEMBERS_MAX = 50
 HOUSEHOLDS_MAX = 50
 
@@ -56,7 +58,7 @@ def change_role(
         ConflictError: The household would be without an owner.
     """
     roles = lock_as_owner(session, household_id, actor)
-    before = _role_of(roles, user_id)
+    before = role_of(roles, user_id)
     if check_role(role) == before:
         return
     _check_owner_stays(roles | {user_id: role})
@@ -80,7 +82,7 @@ def transfer(session: Session, household_id: UUID, user_id: UUID, *, actor: Acto
         ConflictError: They want to give it to themselves.
     """
     roles = lock_as_owner(session, household_id, actor)
-    before = _role_of(roles, user_id)
+    before = role_of(roles, user_id)
     if actor.user_id is None or user_id == actor.user_id:
         raise ConflictError("Choose somebody else: this household is yours already.")
     _set_role(session, household_id, user_id, OWNER)
@@ -104,7 +106,7 @@ def remove(session: Session, household_id: UUID, user_id: UUID, *, actor: Actor)
         ConflictError: They want to remove themselves.
     """
     roles = lock_as_owner(session, household_id, actor)
-    before = _role_of(roles, user_id)
+    before = role_of(roles, user_id)
     if user_id == actor.user_id:
         raise ConflictError("To go yourself, leave the household.", code="leave_instead")
     _check_owner_stays({other: role for other, role in roles.items() if other != user_id})
@@ -128,7 +130,7 @@ def leave(session: Session, household_id: UUID, *, actor: Actor) -> UUID:
     assert actor.user_id is not None
     assert actor.session_id is not None
     roles = repository.lock_roles(session, household_id)
-    before = _role_of(roles, actor.user_id)
+    before = role_of(roles, actor.user_id)
     _check_owner_stays({other: role for other, role in roles.items() if other != actor.user_id})
     next_id = _take_out(session, household_id, actor.user_id)
     sessions.leave(session, actor.user_id, household_id, but=actor.session_id)
@@ -223,11 +225,16 @@ def check_role(role: str) -> str:
         InvalidInputError: There is none.
     """
     if role not in ROLES:
-        raise InvalidInputError("Choose owner, member or viewer.", field="role")
+        raise InvalidInputError("Choose owner, member, viewer or guest.", field="role")
     return role
 
 
-def _role_of(roles: dict[UUID, str], user_id: UUID) -> str:
+def role_of(roles: dict[UUID, str], user_id: UUID) -> str:
+    """Return somebody's role.
+
+    Raises:
+        NotFoundError: They do not belong to the household.
+    """
     if user_id not in roles:
         raise NotFoundError("There is no such member.")
     return roles[user_id]
@@ -242,6 +249,8 @@ def _check_owner_stays(roles: dict[UUID, str]) -> None:
 
 def _set_role(session: Session, household_id: UUID, user_id: UUID, role: str) -> None:
     repository.update_role(session, household_id, user_id, role)
+    # What a guest saw, they would else see again after they had another role in between.
+    repository.replace_shares(session, household_id, user_id, ())
     if role != OWNER:
         repository.revoke_invitations_of(session, household_id, user_id, clock.now())
     sessions.forget_household(session, household_id)
