@@ -13,6 +13,7 @@ from app.ui.views.households import (
     InvitationRow,
     JoinView,
     MemberRow,
+    SharedRow,
 )
 
 _ROLES = (("owner", "Owner"), ("member", "Member"), ("viewer", "Viewer"), ("guest", "Guest"))
@@ -34,6 +35,14 @@ def household(request: Request) -> Response:
                 is_self=False,
             ),
             MemberRow("4", "Vera", "vera@example.com", "viewer", "Viewer", is_self=not is_owner),
+            MemberRow(
+                "5", "Gus", "gus@example.com", "guest", "Guest", is_self=False,
+                shared=(
+                    SharedRow("1", "Everyday ··0001", "First Platypus Bank", is_shared=True),
+                    SharedRow("2", "Savings ··0002", "First Platypus Bank", is_shared=False),
+                    SharedRow("3", "Wallet", "", is_shared=False),
+                ),
+            ),
         ),
         invitations=(
             InvitationRow("1", "Viewer", "Our tax adviser", clock.now() + dt.timedelta(days=6)),

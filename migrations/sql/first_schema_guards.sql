@@ -9,11 +9,14 @@ DECLARE
                         THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['fintech_tenant', 'fintech_system'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
-        END;
+        -- Whoever may not create roles has an administrator make them first.
+        IF to_regrole(role_name) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
         -- From version 16 on, whoever creates a role may grant it, but not yet assume it.
         IF NOT pg_has_role(current_user, role_name, assume) THEN
             EXECUTE format('GRANT %I TO %I', role_name, current_user);

@@ -118,11 +118,13 @@ DECLARE
     assume text := CASE WHEN current_setting('server_version_num')::int >= 160000
                         THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-    BEGIN
-        CREATE ROLE fintech_guest NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN
-        NULL;
-    END;
+    IF to_regrole('fintech_guest') IS NULL THEN
+        BEGIN
+            CREATE ROLE fintech_guest NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END IF;
     IF NOT pg_has_role(current_user, 'fintech_guest', assume) THEN
         EXECUTE format('GRANT fintech_guest TO %I', current_user);
     END IF;

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from app.core import embedded
+from app.core.backups.measures import ROLES
 
 _REGISTER = """
 from sqlalchemy import text
@@ -18,11 +19,21 @@ with household_transaction(ada.household_id) as session:
 """
 
 
+MAY_CREATE_ROLES = ("CREATE ROLE app_owner LOGIN CREATEROLE PASSWORD 'pw'",)
+MAY_NOT = (
+    *(f"CREATE ROLE {role} NOLOGIN" for role in ROLES),
+    "CREATE ROLE app_owner LOGIN PASSWORD 'pw'",
+    f"GRANT {', '.join(ROLES)} TO app_owner",
+)
+"""What the guide lets an administrator run first."""
+
+
 @pytest.mark.slow
-def test_an_owner_who_may_create_roles_can_migrate_and_is_bound_by_the_wall():
+@pytest.mark.parametrize("prepared", [MAY_CREATE_ROLES, MAY_NOT], ids=["creates", "is given"])
+def test_an_owner_can_migrate_and_is_bound_by_the_wall(prepared):
     with embedded.temporary_home() as home, embedded.postgres(home, durable=False) as server:
         for statement in (
-            "CREATE ROLE app_owner LOGIN CREATEROLE PASSWORD 'pw'",
+            *prepared,
             "CREATE DATABASE managed OWNER app_owner",
         ):
             server.query(statement, database="postgres")

@@ -25,7 +25,8 @@ _ASIDE = r"""
     AND right(datname, 9) = '_' || left(md5(current_database()), 8)
 """
 _MAKE_ROLE = """
-    DO $$ BEGIN CREATE ROLE {role} NOLOGIN;
+    DO $$ BEGIN
+    IF to_regrole({name}) IS NULL THEN CREATE ROLE {role} NOLOGIN; END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
 """
 # A dump names no owners. What looks behind the wall gets back the one who may do only that.
@@ -134,9 +135,9 @@ def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _prepare_role(connection: psycopg.Connection[Any], role: str) -> None:
-    """Make one of the program's two roles if the server has none: a dump holds no roles."""
+    """Make one of the program's roles if the server has none: a dump holds no roles."""
     name = sql.Identifier(role)
-    connection.execute(sql.SQL(_MAKE_ROLE).format(role=name))
+    connection.execute(sql.SQL(_MAKE_ROLE).format(role=name, name=sql.Literal(role)))
     assumes = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
     row = connection.execute("SELECT pg_has_role(%s, %s)", [role, assumes]).fetchone()
     if row is None or not row[0]:

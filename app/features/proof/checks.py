@@ -366,16 +366,20 @@ WHERE schemaname = 'public'
   AND (policyname, roles) NOT IN (('tenant', '{fintech_tenant}'), ('system', '{fintech_system}'))
   AND NOT (policyname = 'guest' AND roles = '{fintech_guest}' AND cmd = 'SELECT'
            AND qual LIKE '((household_id = ( SELECT (current_setting(''app.household_id''%%'
+           AND (qual LIKE '%% FROM account_shares)%%' OR qual LIKE '%%''app.guest_id''%%'
+                OR tablename IN ('categories', 'items'))
            AND qual NOT LIKE '%% OR %%')
 UNION ALL
-SELECT format('%%s: a guest may more than read it', table_name)
-FROM information_schema.role_table_grants
-WHERE grantee = 'fintech_guest' AND privilege_type <> 'SELECT'
-UNION ALL
-SELECT format('%%s: a tenant reaches this partition past its table', c.relname)
+SELECT format('%%s: a guest may more than read it', c.relname)
 FROM pg_class AS c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+  AND (has_any_column_privilege('fintech_guest', c.oid, 'INSERT, UPDATE')
+       OR has_table_privilege('fintech_guest', c.oid, 'DELETE, TRUNCATE'))
+UNION ALL
+SELECT format('%%s: %%s reaches this partition past its table', c.relname, role.name)
+FROM pg_class AS c, (VALUES ('fintech_tenant'), ('fintech_guest')) AS role (name)
 WHERE c.relnamespace = 'public'::regnamespace AND c.relispartition AND c.relkind IN ('r', 'p')
-  AND has_table_privilege('fintech_tenant', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+  AND has_table_privilege(role.name, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
 """,
         "Stop the program. " + _MIGRATE,
     ),

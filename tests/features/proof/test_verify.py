@@ -190,6 +190,24 @@ def test_what_does_not_hold_is_named(household_id, statement, wanted):
             "Every owned table has its wall, and no other door",
         ),
         (
+            "ALTER POLICY guest ON tie_outs USING"
+            " (household_id = (SELECT current_setting('app.household_id')::uuid) AND true)",
+            "ALTER POLICY guest ON tie_outs USING"
+            " (household_id = (SELECT current_setting('app.household_id')::uuid)"
+            " AND account_id = ANY (ARRAY(SELECT account_id FROM account_shares)))",
+            "Every owned table has its wall, and no other door",
+        ),
+        (
+            "GRANT UPDATE (note) ON transactions TO fintech_guest",
+            "REVOKE UPDATE (note) ON transactions FROM fintech_guest",
+            "Every owned table has its wall, and no other door",
+        ),
+        (
+            "GRANT SELECT ON transactions_part_0 TO fintech_guest",
+            "REVOKE SELECT ON transactions_part_0 FROM fintech_guest",
+            "Every owned table has its wall, and no other door",
+        ),
+        (
             "GRANT SELECT ON transactions_part_0 TO fintech_tenant",
             "REVOKE SELECT ON transactions_part_0 FROM fintech_tenant",
             "Every owned table has its wall, and no other door",
