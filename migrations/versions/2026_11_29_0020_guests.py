@@ -32,6 +32,47 @@ ROLES = "role IN ('owner', 'member', 'viewer', 'guest')"
 
 def upgrade() -> None:
     op.execute(_MAKE_ROLE)
+    _create_shares()
+    for table, condition in SEEN.items():
+        op.execute(
+            f"CREATE POLICY guest ON {table} FOR SELECT TO fintech_guest"
+            f" USING ({OWN} AND {condition})"
+        )
+        op.execute(f"GRANT SELECT {COLUMNS.get(table, '')} ON {table} TO fintech_guest")
+    for table in ("memberships", "invitations"):
+        _know_the_role(table)
+    op.execute(_SEARCH)
+    op.execute("GRANT CREATE ON SCHEMA public TO fintech_system")
+    op.execute("ALTER FUNCTION search_shared_transactions(text) OWNER TO fintech_system")
+    op.execute("REVOKE CREATE ON SCHEMA public FROM fintech_system")
+    op.execute("REVOKE ALL ON FUNCTION search_shared_transactions(text) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION search_shared_transactions(text) TO fintech_guest")
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION search_shared_transactions(text)")
+    for table in SEEN:
+        op.execute(f"REVOKE ALL ON {table} FROM fintech_guest")
+        op.execute(f"DROP POLICY guest ON {table}")
+    op.drop_table("account_shares")
+    # Whoever was a guest sees nothing more. The wall binds the owner of the tables too: who does
+    # not inherit this role would delete nothing.
+    op.execute("SET LOCAL ROLE fintech_system")
+    for table in ("memberships", "invitations"):
+        op.execute(f"DELETE FROM {table} WHERE role = 'guest'")
+    op.execute("RESET ROLE")
+    # A deleted row still has foreign keys to be looked at, and a table with such is not altered.
+    op.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    for table in ("memberships", "invitations"):
+        op.drop_constraint(op.f(f"ck_{table}_role"), table, type_="check")
+        op.create_check_constraint(
+            op.f(f"ck_{table}_role"), table, "role IN ('owner', 'member', 'viewer')"
+        )
+    # The role itself is another database's as well, and stays.
+    op.execute("REVOKE USAGE ON SCHEMA public FROM fintech_guest")
+
+
+def _create_shares() -> None:
     op.create_table(
         "account_shares",
         sa.Column("household_id", sa.Uuid(), nullable=False),
@@ -74,46 +115,20 @@ def upgrade() -> None:
         f"CREATE POLICY tenant ON account_shares TO fintech_tenant USING ({OWN}) WITH CHECK ({OWN})"
     )
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON account_shares TO fintech_system")
-    for table, condition in SEEN.items():
-        op.execute(
-            f"CREATE POLICY guest ON {table} FOR SELECT TO fintech_guest"
-            f" USING ({OWN} AND {condition})"
-        )
-        op.execute(f"GRANT SELECT {COLUMNS.get(table, '')} ON {table} TO fintech_guest")
-    for table in ("memberships", "invitations"):
-        # Nobody writes what the old one forbids before every program knows the new role.
-        op.execute(
-            "-- squawk-ignore ban-drop-constraint\n"
-            f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_role"
-        )
-        op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_role CHECK ({ROLES}) NOT VALID")
-        # A row a person: it is read in an instant.
-        op.execute(
-            "-- squawk-ignore constraint-missing-not-valid\n"
-            f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_role"
-        )
-    op.execute(_SEARCH)
-    op.execute("GRANT CREATE ON SCHEMA public TO fintech_system")
-    op.execute("ALTER FUNCTION search_shared_transactions(text) OWNER TO fintech_system")
-    op.execute("REVOKE CREATE ON SCHEMA public FROM fintech_system")
-    op.execute("REVOKE ALL ON FUNCTION search_shared_transactions(text) FROM PUBLIC")
-    op.execute("GRANT EXECUTE ON FUNCTION search_shared_transactions(text) TO fintech_guest")
 
 
-def downgrade() -> None:
-    op.execute("DROP FUNCTION search_shared_transactions(text)")
-    for table, condition in SEEN.items():
-        del condition
-        op.execute(f"REVOKE ALL ON {table} FROM fintech_guest")
-        op.execute(f"DROP POLICY guest ON {table}")
-    op.drop_table("account_shares")
-    # Whoever was a guest sees nothing more: the role is another database's as well, and stays.
-    for table in ("memberships", "invitations"):
-        op.execute(f"DELETE FROM {table} WHERE role = 'guest'")
-        op.drop_constraint(op.f(f"ck_{table}_role"), table, type_="check")
-        op.create_check_constraint(
-            op.f(f"ck_{table}_role"), table, "role IN ('owner', 'member', 'viewer')"
-        )
+def _know_the_role(table: str) -> None:
+    """Let memberships and invitations be a guest's as well."""
+    # Nobody writes what the old one forbids before every program knows the new role.
+    op.execute(
+        f"-- squawk-ignore ban-drop-constraint\nALTER TABLE {table} DROP CONSTRAINT ck_{table}_role"
+    )
+    op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_role CHECK ({ROLES}) NOT VALID")
+    # A row a person: it is read in an instant.
+    op.execute(
+        "-- squawk-ignore constraint-missing-not-valid\n"
+        f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_role"
+    )
 
 
 # As the first migration makes the other two: roles belong to the whole server.

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.core import database
-from app.features.households import repository
 from app.models import Base
 from tests.cast import SignedInBrowser
 from tests.factories import ledger, people
@@ -44,13 +43,8 @@ def kept(ada: SignedInBrowser) -> Owned:
 @pytest.fixture
 def gus(ada: SignedInBrowser, shared: Owned, kept: Owned) -> UUID:
     made = people.member(ada.person, "Gus", role="guest")
-    share(ada, made.user_id, shared.account_id)
+    people.share(ada.household_id, made.user_id, shared.account_id)
     return made.user_id
-
-
-def share(ada: SignedInBrowser, user_id: UUID, *account_ids: UUID) -> None:
-    with database.system_transaction() as session:
-        repository.replace_shares(session, ada.household_id, user_id, account_ids)
 
 
 @contextmanager
@@ -131,10 +125,10 @@ def test_T9_what_is_taken_back_is_gone_with_the_next_transaction(
 ) -> None:
     seen = text("SELECT account_id FROM transactions")
 
-    share(ada, gus, kept.account_id)
+    people.share(ada.household_id, gus, kept.account_id)
     with as_guest(ada, gus) as session:
         assert session.scalars(seen).all() == [kept.account_id]
-    share(ada, gus)
+    people.share(ada.household_id, gus)
     with as_guest(ada, gus) as session:
         assert session.scalars(seen).all() == []
 
@@ -154,7 +148,7 @@ def test_T7_an_account_of_another_household_cannot_be_shared(
 ) -> None:
     theirs = ledger.everything(cleo.household_id, cleo.user_id)
 
-    assert refuses(lambda: share(ada, gus, theirs.account_id)) == "23503"
+    assert refuses(lambda: people.share(ada.household_id, gus, theirs.account_id)) == "23503"
 
 
 def test_T9_members_plans_do_not_know_of_guests(ada: SignedInBrowser) -> None:

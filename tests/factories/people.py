@@ -9,6 +9,7 @@ from sqlalchemy import insert, update
 
 from app.core import clock, database, security
 from app.features.audit.service import Actor
+from app.features.households import repository
 from app.features.households.service import invitations
 from app.features.households.service.invitations import Invited
 from app.features.users import service, sessions
@@ -53,6 +54,12 @@ def member(of: Person, name: str = "Ben", role: str = "member") -> Person:
             insert(Membership).values(household_id=of.household_id, user_id=made.user_id, role=role)
         )
     return Person(made.user_id, of.household_id, made.email, made.name)
+
+
+def share(household_id: UUID, guest_id: UUID, *account_ids: UUID) -> None:
+    """Let a guest see these accounts and no others."""
+    with database.system_transaction() as session:
+        repository.replace_shares(session, household_id, guest_id, account_ids)
 
 
 def invitation(household_id: UUID, owner_id: UUID, role: str = "member") -> Invited:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -297,23 +298,32 @@ def test_T9_members_read_what_a_stranger_does_not(
                 assert answer.status_code in (200, 303, 503), (route, answer.text[:300])
 
 
-def test_T9_a_viewers_pages_offer_nothing_that_would_be_refused(
-    app: FastAPI, ada: SignedInBrowser, owned: dict[str, str]
+@pytest.mark.parametrize("role", ["viewer", "guest"])
+def test_T9_pages_offer_nothing_that_would_be_refused(
+    app: FastAPI, ada: SignedInBrowser, owned: dict[str, str], role: str
 ) -> None:
-    viewer = sign_in(app, people.member(ada.person, "Vera", role="viewer"))
-    posts = [route for route in every_route(app) if route.method == "POST"]
+    reader = sign_in(app, people.member(ada.person, "Vera", role=role))
+    if role == "guest":
+        people.share(ada.household_id, reader.user_id, UUID(owned["account_id"]))
+    gets, posts = (
+        [route for route in every_route(app) if route.method == method]
+        for method in ("GET", "POST")
+    )
     seen = set()
     for route in routes_of(app):
-        if route.method != "GET" or route.is_api:
+        if route.method != "GET" or route.is_api or not may(role, route):
             continue
-        text = ask(viewer, route, **owned).text
+        text = ask(reader, route, **owned).text
+        for link in set(re.findall(r'href="(/[^"?#]*)', text)):
+            for led_to in [each for each in gets if is_at(link, each)][:1]:
+                assert may(role, led_to), (route, link)
         forms = re.findall(r"<form\b[^>]*>", text)
         found = [re.search(r'action="([^"?]*)', form) for form in forms if 'method="post"' in form]
         targets = {match[1] for match in found if match}
         targets |= {target.partition("?")[0] for target in re.findall(r'hx-post="([^"]+)"', text)}
         for target in targets:
             [led_to] = [each for each in posts if is_at(target, each)][:1]
-            assert may("viewer", led_to), (route, target)
+            assert may(role, led_to), (route, target)
         seen |= targets
     assert {"/sign-out", "/settings/profile", "/transactions/export"} <= seen
 

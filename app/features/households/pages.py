@@ -238,8 +238,17 @@ def _invitations(session: Session, current: SignedIn) -> tuple[InvitationRow, ..
 
 def _members(session: Session, current: SignedIn) -> tuple[MemberRow, ...]:
     """Return the household's people; a guest learns of nobody but themselves."""
-    shares = sharing.list_shares(session, current.household_id)
-    accounts = sharing.list_accounts(session, current.household_id)
+    found = [
+        row
+        for row in members.list_members(session, current.household_id)
+        if current.role != GUEST or row.user_id == current.user_id
+    ]
+    has_guests = any(row.role == GUEST for row in found)
+    if current.role == members.OWNER and has_guests:
+        accounts = sharing.list_accounts(session, current.household_id)
+        shares = sharing.list_shares(session, current.household_id)
+    else:
+        accounts, shares = (), {}
     return tuple(
         MemberRow(
             user_id=str(row.user_id),
@@ -248,19 +257,16 @@ def _members(session: Session, current: SignedIn) -> tuple[MemberRow, ...]:
             role=row.role,
             role_name=members.ROLES[row.role],
             is_self=row.user_id == current.user_id,
-            shared=_shared(row.role, accounts, shares.get(row.user_id, set())),
+            shared=_shared(accounts, shares.get(row.user_id, ())) if row.role == GUEST else (),
         )
-        for row in members.list_members(session, current.household_id)
-        if current.role != GUEST or row.user_id == current.user_id
+        for row in found
     )
 
 
 def _shared(
-    role: str, accounts: Sequence[ShareableAccount], shared: Collection[UUID]
+    accounts: Sequence[ShareableAccount], shared: Collection[UUID]
 ) -> tuple[SharedRow, ...]:
     """Return the accounts that an owner may share with a guest, and which of them are."""
-    if role != GUEST:
-        return ()
     return tuple(
         SharedRow(
             account_id=str(each.account_id),

@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from app.models import Account, AccountShare, Household, Invitation, Membership, User
@@ -77,17 +78,18 @@ def list_shares(session: Session, household_id: UUID) -> dict[UUID, set[UUID]]:
 def replace_shares(
     session: Session, household_id: UUID, user_id: UUID, account_ids: Collection[UUID]
 ) -> None:
-    """Share these accounts with a guest, and no others."""
+    """Share these accounts with a guest, and no others; what is shared already stays as it is."""
     session.execute(
         delete(AccountShare).where(
-            AccountShare.household_id == household_id, AccountShare.user_id == user_id
+            AccountShare.household_id == household_id,
+            AccountShare.user_id == user_id,
+            AccountShare.account_id.not_in(account_ids),
         )
     )
     if account_ids:
         owner = {"household_id": household_id, "user_id": user_id}
-        session.execute(
-            insert(AccountShare), [{**owner, "account_id": each} for each in account_ids]
-        )
+        values = [{**owner, "account_id": each} for each in account_ids]
+        session.execute(postgresql.insert(AccountShare).on_conflict_do_nothing(), values)
 
 
 def list_members(session: Session, household_id: UUID, *, limit: int) -> list[MemberRow]:

@@ -87,7 +87,7 @@ async def _told_in_turn(
             yield _told(arrived)
         now = time.monotonic()
         if now >= beats_at:
-            if not await run_in_threadpool(sessions.is_live, session_id, household_id):
+            if not await run_in_threadpool(sessions.may_listen, session_id, household_id):
                 return
             beats_at = now + pace.beat_seconds
             yield ": still here\n\n"

@@ -370,16 +370,22 @@ WHERE schemaname = 'public'
                 OR tablename IN ('categories', 'items'))
            AND qual NOT LIKE '%% OR %%')
 UNION ALL
-SELECT format('%%s: a guest may more than read it', c.relname)
+SELECT format('%%s: a guest may more than read what is shared of it', c.relname)
 FROM pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
-  AND (has_any_column_privilege('fintech_guest', c.oid, 'INSERT, UPDATE')
-       OR has_table_privilege('fintech_guest', c.oid, 'DELETE, TRUNCATE'))
+JOIN pg_roles AS guest ON guest.rolname = 'fintech_guest'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND (has_any_column_privilege(guest.oid, c.oid, 'INSERT, UPDATE')
+       OR has_table_privilege(guest.oid, c.oid, 'DELETE, TRUNCATE')
+       OR has_any_column_privilege(guest.oid, c.oid, 'SELECT') AND c.relname NOT IN (
+           SELECT tablename FROM pg_policies
+           WHERE schemaname = 'public' AND roles = '{fintech_guest}')
+       OR CASE c.relname WHEN 'items'
+          THEN has_column_privilege(guest.oid, c.oid, 'access_token', 'SELECT') END)
 UNION ALL
-SELECT format('%%s: %%s reaches this partition past its table', c.relname, role.name)
-FROM pg_class AS c, (VALUES ('fintech_tenant'), ('fintech_guest')) AS role (name)
+SELECT format('%%s: a tenant reaches this partition past its table', c.relname)
+FROM pg_class AS c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relispartition AND c.relkind IN ('r', 'p')
-  AND has_table_privilege(role.name, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+  AND has_table_privilege('fintech_tenant', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
 """,
         "Stop the program. " + _MIGRATE,
     ),

@@ -219,11 +219,14 @@ def find_by_id(session_id: UUID) -> SessionRow | None:
     return _find_cached(session_id, lambda session: _find(session, session_id=session_id))
 
 
-def is_live(session_id: UUID, household_id: UUID) -> bool:
-    """Tell whether a session lives and works in this household; asking is not using it."""
+def may_listen(session_id: UUID, household_id: UUID) -> bool:
+    """Tell whether a session may hear of this household; asking is not using it.
+
+    It lives and works there, and not as a guest: hints speak of all that the household owns.
+    """
     with database.system_transaction() as session:
         row = _find(session, session_id=session_id)
-    return row is not None and row.household_id == household_id
+    return row is not None and row.household_id == household_id and row.role != "guest"
 
 
 def move(session: Session, session_id: UUID, household_id: UUID) -> None:

@@ -226,12 +226,15 @@ def test_pages_that_were_open_stop_listening_to_the_household_that_was_left(
     ada: SignedInBrowser, cleo: SignedInBrowser
 ) -> None:
     own = cleo.household_id
-    assert sessions.is_live(cleo.session_id, own)
+    assert sessions.may_listen(cleo.session_id, own)
 
     join(ada, cleo)
 
-    assert not sessions.is_live(cleo.session_id, own)
-    assert sessions.is_live(cleo.session_id, ada.household_id)
+    assert not sessions.may_listen(cleo.session_id, own)
+    assert sessions.may_listen(cleo.session_id, ada.household_id)
+
+    ada.put(f"/api/v1/members/{cleo.user_id}", json={"role": "guest"})
+    assert not sessions.may_listen(cleo.session_id, ada.household_id)
 
 
 def test_somebody_who_left_sees_nothing_with_another_session(

@@ -203,6 +203,16 @@ def test_what_does_not_hold_is_named(household_id, statement, wanted):
             "Every owned table has its wall, and no other door",
         ),
         (
+            "GRANT SELECT ON journal_pages TO fintech_guest",
+            "REVOKE SELECT ON journal_pages FROM fintech_guest",
+            "Every owned table has its wall, and no other door",
+        ),
+        (
+            "GRANT SELECT (access_token) ON items TO fintech_guest",
+            "REVOKE SELECT (access_token) ON items FROM fintech_guest",
+            "Every owned table has its wall, and no other door",
+        ),
+        (
             "GRANT SELECT ON transactions_part_0 TO fintech_guest",
             "REVOKE SELECT ON transactions_part_0 FROM fintech_guest",
             "Every owned table has its wall, and no other door",
