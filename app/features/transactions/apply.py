@@ -38,25 +38,30 @@ COLUMNS = {
 }
 _NAMES = ", ".join(COLUMNS)
 
-# Of the connection, not of the transaction: making a table costs more than a small sync.
-_CREATE_STAGE = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS staged_transactions ("
-    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    + ") ON COMMIT DELETE ROWS"
-)
-_CLEAR_STAGE = "TRUNCATE staged_transactions"
+# The table is of the connection, not of the transaction: making one costs more than a small sync.
 # The connection plans each statement anew, which suits lists; each row's foreign keys are
 # statements too, and planning those took more than half of the upsert's processor time.
-_KEEP_PLANS = "SET LOCAL plan_cache_mode = auto"
+_PREPARE = f"""
+SET LOCAL plan_cache_mode = auto;
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_transactions (
+    {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())}
+) ON COMMIT DELETE ROWS;
+TRUNCATE staged_transactions
+"""
 _COPY = f"COPY staged_transactions ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 
+# The limit keeps the planner from joining: of a household that is younger than the statistics it
+# expects one row, and would read all there are.
 _HAS_PENDING = """
 SELECT EXISTS (
     SELECT FROM staged_transactions AS staged
-    JOIN transactions AS pending
-      ON pending.household_id = %(household_id)s
-     AND pending.source_account_id = staged.source_account_id
-     AND pending.source_id = staged.pending_source_id
+    CROSS JOIN LATERAL (
+        SELECT FROM transactions AS pending
+        WHERE pending.household_id = %(household_id)s
+          AND pending.source_account_id = staged.source_account_id
+          AND pending.source_id = staged.pending_source_id
+        LIMIT 1
+    ) AS found
     WHERE staged.pending_source_id IS NOT NULL
 )
 """
@@ -214,9 +219,7 @@ def upsert(
     """
     parameters: dict[str, object] = {"household_id": household_id, "change_set_id": change_set_id}
     with driver(session).cursor() as cursor:
-        cursor.execute(_KEEP_PLANS)
-        cursor.execute(_CREATE_STAGE)
-        cursor.execute(_CLEAR_STAGE)
+        cursor.execute(_PREPARE.encode())
         with cursor.copy(_COPY) as copy:
             copy.set_types(list(COLUMNS.values()))
             for row in rows:
