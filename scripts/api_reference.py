@@ -131,8 +131,12 @@ def row(
 
 
 def resolve(document: Mapping[str, Any], schema: Schema) -> Schema:
-    """Follow a reference, and leave out that a value may be null."""
-    options = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
+    """Follow a reference, and leave out that a value may be null or empty."""
+    options = [
+        each
+        for each in schema.get("anyOf", [])
+        if each.get("type") != "null" and each.get("maxLength") != 0
+    ]
     if len(options) == 1:
         return resolve(document, options[0])
     if "$ref" in schema:

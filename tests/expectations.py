@@ -149,6 +149,8 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
     ("PATCH", "/api/v1/transactions/"): [
         {"json": {"ids": ["{transaction_id}"], "note": "taken over"}},
         {"json": {"category_id": "{category_id}", "all": True}},
+        {"json": {"all": True, "note": "taken over"}, "params": {"account": "{account_id}"}},
+        {"json": {"all": True, "note": "taken over"}, "params": {"category": "{category_id}"}},
     ],
     ("PUT", "/api/v1/transactions/{transaction_id}"): [
         {"json": {"category_id": "{category_id}"}},
@@ -169,8 +171,14 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
     ("POST", "/api/v1/notices/read"): [{"json": {"up_to": "{transaction_id}"}}],
     ("POST", "/notices/read"): [{"data": {"up_to": "{transaction_id}"}}],
     ("GET", "/api/v1/history/"): [{"params": {"account": "{account_id}"}}],
-    ("GET", "/api/v1/transactions/"): [{"params": {"account": "{account_id}"}}],
-    ("GET", "/api/v1/transactions/totals"): [{"params": {"account": "{account_id}"}}],
+    ("GET", "/api/v1/transactions/"): [
+        {"params": {"account": "{account_id}"}},
+        {"params": {"category": "{category_id}"}},
+    ],
+    ("GET", "/api/v1/transactions/totals"): [
+        {"params": {"account": "{account_id}"}},
+        {"params": {"category": "{category_id}"}},
+    ],
     ("GET", "/transactions"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/transactions/totals"): [{"params": {"account": "{account_id}"}}],
     ("GET", "/history"): [{"params": {"account": "{account_id}"}}],
@@ -180,6 +188,9 @@ IDS_ELSEWHERE: dict[tuple[str, str], list[dict[str, object]]] = {
     ("POST", "/settings/tokens/revoke"): [{"data": {"token_id": "{token_id}"}}],
     ("POST", "/transactions/edit"): [{"data": {"ids": "{transaction_id}", "note": "taken over"}}],
     ("POST", "/transactions/export"): [{"params": {"account": "{account_id}"}}],
-    ("POST", "/api/v1/transactions/export"): [{"params": {"account": "{account_id}"}}],
+    ("POST", "/api/v1/transactions/export"): [
+        {"params": {"account": "{account_id}"}},
+        {"params": {"category": "{category_id}"}},
+    ],
 }
 """Ids that come in bodies and queries: `{account_id}` stands for Ada's, or for nobody's."""

@@ -11,12 +11,14 @@ import psycopg
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Match, Route
 
 from app.core import database
 from app.core.errors import (
@@ -106,6 +108,8 @@ class Problems:
             Exception: `error` itself, if it is a fault of the database that is no outage, or of
                 the operating system that is no lack of room: the edge logs it and answers.
         """
+        if _is_for_another_route(request, error):
+            error = HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         told = _as_app_error(error)
         if told is None:
             if isinstance(error, (DBAPIError, OSError, UnicodeEncodeError)):
@@ -130,6 +134,8 @@ class Problems:
             response.headers["Retry-After"] = str(told.retry_after_seconds)
         if isinstance(error, HTTPException):
             response.headers.update(error.headers or {})
+        if told.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = _allowed_methods(request)
         return response
 
 
@@ -153,6 +159,34 @@ def is_for_programs(request: Request) -> bool:
 def request_id(request: Request) -> str:
     """Return the id under which the logs have this request."""
     return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return what the path takes: the routes that share it each name their own methods alone."""
+    found = {method for route in _routes_of(request) for method in route.methods or ()}
+    if "GET" in found:
+        found.add("HEAD")  # which the edge makes a GET
+    return ", ".join(sorted(found))
+
+
+def _is_for_another_route(request: Request, error: Exception) -> bool:
+    """Tell whether a word of the path was taken for an id, since only `/{id}` has the method."""
+    return (
+        isinstance(error, RequestValidationError)
+        and any(entry["loc"][0] == "path" for entry in error.errors())
+        and not any(route.param_convertors for route in _routes_of(request))
+    )
+
+
+def _routes_of(request: Request) -> list[Route]:
+    """Return the routes of a path, whatever the method: those that spell it out, if there are."""
+    routes = (each.original_route for each in iter_route_contexts(request.app.routes))
+    found = [
+        route
+        for route in routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return [route for route in found if not route.param_convertors] or found
 
 
 def _problem_document(request: Request, told: AppError, error: Exception | None) -> JSONResponse:

@@ -110,7 +110,9 @@ class StaticAssets:
 
     def _respond(self, scope: Scope) -> Response:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("method not allowed", status_code=405)
+            return PlainTextResponse(
+                "method not allowed", status_code=405, headers={"Allow": "GET, HEAD"}
+            )
         path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
         version, _, name = path.partition("/")
         asset = self.files.get(name)

@@ -20,7 +20,7 @@ from app.main import create_app
 from tests.cast import Browser, SignedInBrowser
 from tests.expectations import OPERATORS_ONLY
 from tests.factories.people import PASSWORD
-from tests.routes import FOR_STRANGERS, every_route
+from tests.routes import FOR_STRANGERS, NOBODY, every_route
 
 WANTED = {
     "content-security-policy": web.CONTENT_SECURITY_POLICY,
@@ -213,8 +213,27 @@ def test_programs_get_problem_documents(
     assert {"type", "title", "detail"} <= problem.keys()
     if status == 401:
         assert answer.headers["www-authenticate"] == "Bearer"
-    if status == 405:
-        assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/api/v1/auth/me", "GET, HEAD"),
+        ("DELETE", "/api/v1/transactions/", "GET, HEAD, PATCH"),
+        ("DELETE", f"/api/v1/transactions/{NOBODY}", "GET, HEAD, PUT"),
+        ("QUERY", f"/api/v1/imports/{NOBODY}", "DELETE, GET, HEAD"),
+        ("PUT", "/sign-in", "GET, HEAD, POST"),
+        # Not those of /{transaction_id}, which has the same form.
+        ("DELETE", "/api/v1/transactions/totals", "GET, HEAD"),
+        ("PUT", "/api/v1/transactions/totals", "GET, HEAD"),
+        ("GET", "/api/v1/transactions/export", "POST"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_told_all_that_are(
+    ada: SignedInBrowser, method: str, path: str, allowed: str
+) -> None:
+    answer = ada.request(method, path, headers=ada.bearer() if "/api/" in path else {})
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_people_get_pages_for_errors(client: Browser, ada: SignedInBrowser) -> None:

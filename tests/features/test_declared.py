@@ -161,6 +161,45 @@ def test_T10_a_field_that_nobody_declared_is_refused(
     assert seen > 10
 
 
+def test_T10_a_truth_or_number_in_json_is_not_guessed_from_another_type(
+    document: Document, owner: SignedInBrowser
+) -> None:
+    guessed = {"boolean": (0, "true"), "integer": (True, "7")}
+    seen = set()
+    for method, path, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        named = re.findall(r"#/components/schemas/(\w+)", json.dumps(content))
+        for schema in (document["components"]["schemas"][name] for name in named):
+            for field, declared in schema["properties"].items():
+                kinds = {each.get("type") for each in declared.get("anyOf", [declared])}
+                for value in (value for kind in kinds for value in guessed.get(kind, ())):
+                    url = path.format(**dict.fromkeys(re.findall(r"\{(\w+)\}", path), NOBODY))
+                    answer = owner.request(method, url, json={field: value})
+                    refused = {each["field"] for each in answer.json().get("errors", ())}
+                    assert f"body.{field}" in refused, (method, path, field, value, answer.text)
+                    seen.add(field)
+    assert {"all", "reviewed", "expires_in_days"} <= seen
+
+
+@pytest.mark.parametrize(
+    "name", ["account", "category", "date_from", "date_to", "amount_min", "direction", "pending"]
+)
+def test_T10_a_filter_is_read_wherever_it_is_declared(
+    document: Document, owner: SignedInBrowser, name: str
+) -> None:
+    seen = 0
+    for method, path, operation in operations(document):
+        declared = [each["name"] for each in operation.get("parameters", ())]
+        if name in declared and "search" in declared:
+            body = {"json": {"ids": [], "note": "tea"}} if "requestBody" in operation else {}
+            wrong = owner.request(method, path, params={name: "null"}, **body)
+            assert (wrong.status_code, wrong.json()["field"]) == (422, name), (method, path)
+            empty = owner.request(method, path, params={name: ""}, **body)
+            assert empty.status_code == 200, (method, path, empty.text[:300])
+            seen += 1
+    assert seen == 4
+
+
 def test_T10_no_answer_declares_a_secret(document: Document) -> None:
     told = set()
     for _, _, operation in operations(document):

@@ -68,7 +68,8 @@ def test_nothing_outside_the_folder_is_served(path):
 
 
 def test_only_reading_is_allowed():
-    assert fetch("x/css/app.css", method="POST")[0] == 405
+    status, headers, _ = fetch("x/css/app.css", method="POST")
+    assert (status, headers["allow"]) == (405, "GET, HEAD")
 
 
 def test_a_missing_library_names_the_remedy(tmp_path):

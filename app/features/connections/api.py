@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.core import scopes
 from app.core.database import household_transaction
@@ -34,7 +34,7 @@ class LinkTokenBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     item_id: UUID | None = None
-    select_accounts: bool = False
+    select_accounts: StrictBool = False
 
 
 class LinkTokenOut(BaseModel):

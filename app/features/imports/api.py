@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, File, Form, Query, UploadFile, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.core import scopes
 from app.core.errors import InvalidInputError
@@ -45,7 +45,7 @@ class ChoicesBody(BaseModel):
     """By the file's account: the id of an account, or `new`."""
     currency: Currency = None
     """For rows of which the file does not say it."""
-    add_matches: bool | None = None
+    add_matches: StrictBool | None = None
     """Also add rows that another source of the same account seems to have reported."""
 
     def choices(self) -> Choices:

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.responses import Response
 
 from app.core import clock, database, scopes
@@ -41,7 +41,7 @@ class EditBody(BaseModel):
     category_id: UUID | None = None
     counterparty: Annotated[str | None, Field(max_length=200)] = None
     note: Annotated[str | None, Field(max_length=2_000)] = None
-    reviewed: bool | None = None
+    reviewed: StrictBool | None = None
 
     def edit(self, expected: Mapping[str, object] | None = None) -> Edit:
         """Return what the service takes."""
@@ -62,7 +62,7 @@ class BulkEditBody(EditBody):
     """One decision for many transactions: for those of `ids`, or for all of the filter."""
 
     ids: Annotated[list[UUID] | None, Field(max_length=ROWS_MAX)] = None
-    all: bool = False
+    all: StrictBool = False
     """All that the filter in the query lets through; without a filter, the whole ledger."""
 
 
@@ -93,19 +93,24 @@ _SEARCH = (
     "Found in description, counterparty or note: anywhere, but one or two Latin letters or digits"
     " only where a word begins with them."
 )
+_EMPTY = {"type": "string", "maxLength": 0}
+_IDS = {"type": "array", "items": {"anyOf": [{"type": "string", "format": "uuid"}, _EMPTY]}}
+_DAY = {"anyOf": [{"type": "string", "format": "date"}, _EMPTY]}
+_DIRECTION = {"anyOf": [{"type": "string", "enum": list(filters.DIRECTIONS)}, _EMPTY]}
 _FILTER_PARAMETERS = {
+    # What is empty, as a form sends it, filters nothing.
     "parameters": [
         {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
         for name, schema, text in (
             ("search", {"type": "string"}, _SEARCH),
-            ("account", {"type": "array", "items": {"type": "string"}}, "Account ids."),
-            ("category", {"type": "array", "items": {"type": "string"}}, "Category ids."),
-            ("date_from", {"type": "string", "format": "date"}, "First day."),
-            ("date_to", {"type": "string", "format": "date"}, "Last day."),
+            ("account", _IDS, "Account ids."),
+            ("category", _IDS, "Category ids."),
+            ("date_from", _DAY, "First day."),
+            ("date_to", _DAY, "Last day."),
             ("amount_min", {"type": "string"}, "Smallest size, whichever way the money went."),
             ("amount_max", {"type": "string"}, "Largest size."),
-            ("direction", {"type": "string", "enum": ["in", "out"]}, "Money in or out."),
-            ("pending", {"type": "boolean"}, "Only pending, or only posted."),
+            ("direction", _DIRECTION, "Money in or out."),
+            ("pending", {"anyOf": [{"type": "boolean"}, _EMPTY]}, "Only pending, or only posted."),
         )
     ]
 }
@@ -157,7 +162,8 @@ def edit_transactions(
     """Store one decision of many transactions, as one change set that can be undone."""
     if (body.ids is None) == (not body.all):
         raise InvalidInputError("Name transactions in `ids`, or say `all`.", field="ids")
-    chosen = read_filter(request) if body.ids is None else body.ids
+    wanted = read_filter(request)  # also beside ids: what cannot be read is never passed over
+    chosen = wanted if body.ids is None else body.ids
     edited = service.edit_transactions(
         session, current.household_id, current.user_id, chosen, body.edit()
     )

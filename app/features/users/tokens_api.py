@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.orm import Session
 
 from app.core import scopes
@@ -29,7 +29,9 @@ class TokenBody(BaseModel):
         list[Literal["read", "edit", "connect", "export"]],
         Field(min_length=1, max_length=len(scopes.SCOPES)),
     ]
-    expires_in_days: Annotated[int, Field(ge=1, le=api_tokens.DAYS_MAX)] = api_tokens.DAYS_DEFAULT
+    expires_in_days: Annotated[StrictInt, Field(ge=1, le=api_tokens.DAYS_MAX)] = (
+        api_tokens.DAYS_DEFAULT
+    )
 
 
 class TokenOut(BaseModel):
