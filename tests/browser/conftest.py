@@ -17,12 +17,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.chromium import running as running_chromium
+
+if TYPE_CHECKING:  # importing it reads the environment
+    from tests.factories.people import Person
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS_MAX = 60
@@ -207,7 +211,12 @@ class SignedIn:
     page: Page
     installation: Installation
     bearer: str
-    email: str
+    person: "Person"
+
+    @property
+    def email(self) -> str:
+        """What they sign in with."""
+        return self.person.email
 
     def link(self, login: str = "user_good", institution_id: str = "ins_109508") -> dict:
         """Link a bank without the Link page, wait for its whole history; return its Item there."""
@@ -252,7 +261,7 @@ def sign_in(page: Page, installation: Installation, name: str = "Ada") -> Signed
         ]
     )
     token = people.api_session(person).access_token
-    return SignedIn(page, installation, token, person.email)
+    return SignedIn(page, installation, token, person)
 
 
 @pytest.fixture
