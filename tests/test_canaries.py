@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from urllib.parse import quote_plus
 
 import psycopg
 import pytest
@@ -37,13 +38,23 @@ def test_K4_a_table_is_searched_also_inside_of_binary_values() -> None:
         connection.rollback()
 
 
-@pytest.mark.parametrize("hide", [bytes, bytes.hex, base64.b64encode])
-def test_K4_a_secret_is_found_plain_in_hexadecimal_and_in_base64(
-    hide: Callable[[bytes], bytes | str],
+def in_hexadecimal(text: str) -> str:
+    return text.encode().hex()
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("write", [str, quote_plus, in_hexadecimal, in_base64])
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
+def test_K4_a_secret_in_a_log_is_found_however_it_is_written(
+    write: Callable[[str], str], before: str
 ) -> None:
+    secret = "violet harbor & a +1 % lake"
     exits = Exits()
-    exits.hide("a word", "violet-harbor")
+    exits.hide("a word", secret)
     exits.see("nowhere", "violets in the harbor")
-    exits.see("a log", hide(b"a line with violet-harbor in it"))
+    exits.see("a log", f"a line with {write(before + secret + before)} in it")
 
     assert exits.leaks() == ["a word in a log"]

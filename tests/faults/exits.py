@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes, urlsplit
 
 _PACKED = re.compile(rb"[\w+/-]{24,}")
 """What may be base64, of either alphabet."""
@@ -35,23 +36,24 @@ class Exits:
         self.seen.setdefault(place, []).append(data.encode() if isinstance(data, str) else data)
 
     def leaks(self) -> list[str]:
-        """Return where which secret stands: plain, in hexadecimal, or inside of base64."""
-        forms = {
-            name: (value.encode(), value.encode().hex().encode())
-            for name, value in self.secrets.items()
-        }
+        """Return where which secret stands: plain, quoted, in hexadecimal, or inside of base64."""
         return [
             f"{name} in {place}"
             for place, parts in self.seen.items()
-            for name, wanted in forms.items()
-            if any(form in data for part in parts for data in _unpacked(part) for form in wanted)
+            for name in self._found_in(b"\n".join(map(_unpacked, parts)))
+        ]
+
+    def _found_in(self, data: bytes) -> list[str]:
+        secrets = {name: value.encode() for name, value in self.secrets.items()}
+        return [
+            name for name, value in secrets.items() if value in data or value.hex().encode() in data
         ]
 
 
-def _unpacked(data: bytes) -> list[bytes]:
+def _unpacked(data: bytes) -> bytes:
     # What stands before it without a space shifts it: one of four beginnings is the right one.
     words = [m[0][start:] for m in _PACKED.finditer(data) for start in range(4)]
-    return [data, b"\n".join(map(_decoded, words))]
+    return b"\n".join((data, unquote_to_bytes(data.replace(b"+", b" ")), *map(_decoded, words)))
 
 
 def _decoded(word: bytes) -> bytes:
@@ -95,31 +97,20 @@ def receiving(exits: Exits) -> Iterator[int]:
 def monitoring(exits: Exits, url: str) -> Iterator[None]:
     """Watch every command that the broker gets: messages, events, results, whatever it keeps."""
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), 5) as connection:
+    with socket.create_connection((place.hostname, place.port)) as connection:
         connection.sendall(f"AUTH {place.password or ''}\r\nMONITOR\r\n".encode())
-        connection.settimeout(0.2)
-        ended = threading.Event()
-        thread = threading.Thread(target=_watch, args=(exits, connection, ended))
+        thread = threading.Thread(target=_watch, args=(exits, connection.makefile("rb")))
         thread.start()
         try:
             yield
         finally:
-            ended.set()
+            connection.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-def _watch(exits: Exits, connection: socket.socket, ended: threading.Event) -> None:
-    received = bytearray()
-    while not ended.is_set():
-        try:
-            data = connection.recv(65_536)
-        except TimeoutError:
-            continue
-        if not data:
-            break
-        received += data
-    # MONITOR writes quotes inside of texts behind a backslash.
-    exits.see("the broker", bytes(received).replace(b'\\"', b'"'))
+def _watch(exits: Exits, lines: BinaryIO) -> None:
+    for line in lines:
+        exits.see("the broker", line)
 
 
 def see_folder(exits: Exits, place: str, folder: Path) -> None:
