@@ -25,8 +25,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.chromium import running as running_chromium
 
-if TYPE_CHECKING:  # importing it reads the environment
+if TYPE_CHECKING:  # importing them reads the environment
     from tests.factories.people import Person
+    from tests.features.users.oidc_provider import Provider
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS_MAX = 60
@@ -51,6 +52,8 @@ class Installation:
 
     url: str
     bank_url: str
+    provider: "Provider"
+    """Where people may sign in as well: another origin, and so another site, for the browser."""
 
     @property
     def webhook_url(self) -> str:
@@ -122,9 +125,13 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Pages, worker, scheduler and bank simulator, as `fintech up` starts them."""
+    from tests.features.users import oidc_provider  # reads the environment
+
+    stack = ExitStack()
+    provider = stack.enter_context(oidc_provider.running())
     folder = tmp_path_factory.mktemp("installation")
     port, bank_port = _free_port(), _free_port()
-    found = Installation(f"http://localhost:{port}", f"http://127.0.0.1:{bank_port}")
+    found = Installation(f"http://localhost:{port}", f"http://127.0.0.1:{bank_port}", provider)
     environment = {
         **os.environ,
         "PUBLIC_URL": found.url,
@@ -135,6 +142,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "PLAID_SECRET": "simulator",
         "PLAID_BASE_URL": found.bank_url,
         "WEBHOOK_BASE_URL": f"http://127.0.0.1:{port}",
+        "OIDC_ISSUER": provider.url,
+        "OIDC_CLIENT_ID": oidc_provider.CLIENT_ID,
+        "OIDC_CLIENT_SECRET": oidc_provider.CLIENT_SECRET,
+        "OIDC_NAME": "Example SSO",
         "SIMULATOR_RATE_LIMITS": "off",
         "SIMULATOR_INITIAL_SECONDS": "0.5",
         "SIMULATOR_HISTORICAL_SECONDS": "1.5",
@@ -147,7 +158,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                    "--without-gossip", "--without-mingle", "--without-heartbeat"),
         "beat": ("celery", "-A", "app.tasks", "beat", f"--schedule={folder / 'beat-schedule'}"),
     }  # fmt: skip
-    with ExitStack() as stack:
+    with stack:
         started = {
             name: stack.enter_context(_running(folder / f"{name}.log", environment, *command))
             for name, command in programs.items()

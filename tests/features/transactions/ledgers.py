@@ -69,10 +69,19 @@ def record(
     )
 
 
-def bring(ledger: Ledger, *records: TransactionRecord, removed: Sequence[str] = ()) -> None:
-    """Bring records into the ledger; `removed` are ids on the checking account."""
+def bring(
+    ledger: Ledger,
+    *records: TransactionRecord,
+    removed: Sequence[str] = (),
+    page_id: UUID | None = None,
+) -> None:
+    """Bring records into the ledger; `removed` are ids on the checking account.
+
+    Without the id of a journal page, which is where details look for what the bank said, they
+    are from one that is not there.
+    """
     change = ChangeSet(None, "c", records, tuple(("checking", each) for each in removed))
-    page_id = uuid7()
+    page_id = page_id or uuid7()
     with household_transaction(ledger.household_id) as session:
         change_set_id = changes.open_change_set(session, ledger.household_id, kind="sync")
         transactions.apply_changes(

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,6 +41,8 @@ class Provider:
     """Paths, in their order."""
     ways: list[str] | None = None
     """How a client may show its secret; None: discovery does not say, which means the header."""
+    down: tuple[str, ...] = ()
+    """Paths that are answered with 503."""
     issuer: str = ""
     """What discovery says, if it is not the address."""
 
@@ -53,12 +56,28 @@ class Provider:
         self.codes[code] = {**wanted, "claims": json.dumps({"sub": subject, **claims})}
         return {"state": wanted["state"], "code": code}
 
+    def page(self, path: str) -> str:
+        """Return the page where a person with a browser signs in, or chooses not to."""
+        address = self.url + path
+        wanted = dict(parse_qsl(urlsplit(address).query))
+        choices = {
+            "Go on as Grace": self.authorize(address, "grace"),
+            "Leave it": {"state": wanted["state"], "error": "access_denied"},
+        }
+        links = "".join(
+            f'<p><a href="{escape(wanted["redirect_uri"])}?{escape(urlencode(back))}">{words}</a>'
+            for words, back in choices.items()
+        )
+        return f'<!doctype html><title>Example SSO</title><link rel="icon" href="data:">{links}'
+
     def rotate(self) -> None:
         """Sign with another key from now on, and show no other."""
         self.key, self.key_id = new_key(), secrets.token_hex(4)
 
     def answer(self, path: str, form: dict[str, str], proof: str = "") -> tuple[int, object]:
         self.asked.append(path)
+        if path in self.down:
+            return 503, {}
         if path == "/.well-known/openid-configuration":
             return 200, {
                 "issuer": self.issuer or self.url,
@@ -114,7 +133,10 @@ def running() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send({})
+            if urlsplit(self.path).path == "/authorize":
+                self._send_page(provider.page(self.path))
+            else:
+                self._send({})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -128,6 +150,12 @@ def running() -> Iterator[Provider]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _send_page(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
             pass
