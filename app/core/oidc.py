@@ -44,6 +44,10 @@ class OidcError(Exception):
     """The provider cannot be asked, or what it says is not right; the text is for the log."""
 
 
+class OidcUnavailableError(OidcError):
+    """The provider does not answer, or is in trouble itself: nobody was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who signed in at the provider."""
@@ -79,7 +83,7 @@ def authorize_url(ticket: Ticket) -> str:
     """Return where the browser goes to sign in.
 
     Raises:
-        OidcError: The provider does not answer, or with something else.
+        OidcError: The provider does not answer, or says something that is not right.
     """
     digest = hashlib.sha256(_verifier(ticket).encode()).digest()
     query = urlencode(
@@ -104,6 +108,7 @@ def exchange(code: str, ticket: Ticket) -> Identity:
     Raises:
         OidcError: There is no code, as when they chose not to sign in; the provider refuses it, or
             its token is not right in every claim.
+        OidcUnavailableError: It cannot say now. The code may be used up all the same.
     """
     if not code:
         raise OidcError("the browser brought no code")
@@ -193,7 +198,7 @@ class _Documents:
                 self._provider, self._provider_asked = None, time.monotonic()
                 self._provider = _discover()
             if self._provider is None:
-                raise OidcError("the provider did not answer a moment ago")
+                raise OidcUnavailableError("the provider did not answer a moment ago")
             return self._provider
 
     def key(self, key_id: str | None) -> jwt.PyJWK:
@@ -201,13 +206,17 @@ class _Documents:
 
         Raises:
             OidcError: It has no such key.
+            OidcUnavailableError: It shows none, or did not a moment ago.
         """
         address = self.provider().keys_url
         with self._lock:
             age = time.monotonic() - self._keys_asked
             if age > (KEPT_SECONDS if key_id in self._keys else ASKED_AGAIN_SECONDS):
-                self._keys_asked = time.monotonic()
+                # None are left if it does not answer: it may have taken one of them back.
+                self._keys, self._keys_asked = {}, time.monotonic()
                 self._keys = _fetch_keys(address)
+            if not self._keys:
+                raise OidcUnavailableError("the provider showed no keys a moment ago")
             if key_id not in self._keys:
                 raise OidcError("the id_token is signed by a key that the provider does not show")
             return self._keys[key_id]
@@ -220,13 +229,20 @@ def _discover() -> _Provider:
         raise OidcError("the discovery document is another issuer's: OIDC_ISSUER has to be its own")
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     urls = [found.get(name) for name in names]
-    scheme = urlsplit(settings.OIDC_ISSUER).scheme
-    if not all(isinstance(url, str) and urlsplit(url).scheme in ("https", scheme) for url in urls):
+    if not all(isinstance(url, str) and _may_ask(url) for url in urls):
         raise OidcError("the discovery document lacks addresses")
     ways = found.get("token_endpoint_auth_methods_supported", [_BASIC])
     takes_basic = isinstance(ways, list) and _BASIC in ways
     authorize_url, token_url, keys_url = map(str, urls)
     return _Provider(authorize_url, token_url, keys_url, takes_basic)
+
+
+def _may_ask(url: str) -> bool:
+    """Tell whether it is an address, and as well protected on the way as the issuer's own."""
+    try:
+        return urlsplit(url).scheme in ("https", urlsplit(settings.OIDC_ISSUER).scheme)
+    except ValueError:
+        return False
 
 
 def _fetch_keys(address: str) -> dict[str | None, jwt.PyJWK]:
@@ -245,7 +261,12 @@ def _fetch_keys(address: str) -> dict[str | None, jwt.PyJWK]:
 def _ask(
     method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the provider's answer, a JSON object."""
+    """Return the provider's answer, a JSON object.
+
+    Raises:
+        OidcUnavailableError: There is none, or the provider is in trouble or busy.
+        OidcError: It refuses.
+    """
     try:
         answer = _client.request(
             method, url, body=body, headers={"Accept": "application/json", **(headers or {})},
@@ -253,7 +274,9 @@ def _ask(
         )  # fmt: skip
         found = json.loads(answer.body) if answer.status == 200 else None
     except (HttpError, ValueError, RecursionError) as error:
-        raise OidcError(f"the provider cannot be asked: {error}") from None
+        raise OidcUnavailableError(f"the provider cannot be asked: {error}") from None
+    if answer.status == 429 or answer.status >= 500:
+        raise OidcUnavailableError(f"the provider answered {answer.status}")
     if not isinstance(found, dict):
         raise OidcError(f"the provider answered {answer.status}")
     return found

@@ -68,7 +68,7 @@ def invite(
     try:
         made = invitations.invite(session, current.household_id, role, label, actor=current.actor)
     except AppError as error:
-        return _page(request, current, session, error=error, role=role, label=label)
+        return _page_again(request, current, session, error, role=role, label=label)
     return _page(request, current, session, link=made.link)
 
 
@@ -172,6 +172,7 @@ def join(
     except NotFoundError:
         raise
     except AppError as error:
+        session.rollback()
         return _join_page(request, current, invitation, error=error)
     members.switch(session, joined.household_id, actor=current.actor)
     return _done(f"Welcome to {joined.household_name}.", "/")
@@ -295,8 +296,17 @@ def _refused(
 ) -> HTMLResponse:
     """Show the page again with the reason, unless there is nothing to show it beside."""
     if not isinstance(error, NotFoundError) and error.field is None:
-        return _page(request, current, session, error=error)
+        return _page_again(request, current, session, error)
     raise error
+
+
+def _page_again(
+    request: Request, current: SignedIn, session: Session, error: AppError, **typed: str
+) -> HTMLResponse:
+    """Undo whatever was done before it was refused, and show the page with the reason."""
+    session.rollback()
+    with database.system_transaction() as afterwards:
+        return _page(request, current, afterwards, error=error, **typed)
 
 
 def _join_page(

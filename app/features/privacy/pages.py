@@ -60,6 +60,7 @@ def delete_login(
     try:
         members.delete_login(session, email, actor=current.actor)
     except AppError as error:
+        session.rollback()  # it ends here, with the page: what is refused leaves nothing
         return _page(request, current, error)
     response = csrf.delete_session_cookie(RedirectResponse("/sign-in", _SEE_OTHER))
     return flashes.add(response, "Your login is deleted, with all that was kept of you.")

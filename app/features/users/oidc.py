@@ -20,7 +20,7 @@ from app.core.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from app.core.oidc import Identity, OidcError
+from app.core.oidc import Identity, OidcError, OidcUnavailableError
 from app.core.tickets import Ticket
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
@@ -49,11 +49,7 @@ def begin(cookie: str, user_id: UUID | None = None) -> str:
     try:
         return oidc.authorize_url(ticket)
     except OidcError as error:
-        log.warning("oidc_not_asked", reason=str(error))
-        raise UnavailableError(
-            f"{settings.OIDC_NAME} does not answer. Try again, or sign in another way.",
-            retry_after_seconds=15,
-        ) from None
+        raise _not_answered(error) from None
 
 
 def sign_in(state: str, code: str, cookie: str, client: Client) -> SignedInBrowser:
@@ -64,6 +60,7 @@ def sign_in(state: str, code: str, cookie: str, client: Client) -> SignedInBrows
         UnauthorizedError: The provider says something else, or the person is disabled.
         ForbiddenError: Nobody here is linked to who that is there.
         RateLimitedError: Too many failures from this network address.
+        UnavailableError: The provider does not answer.
     """
     limit = (sessions.SIGN_IN_BY_ADDRESS, client.address or "")
     identity = _come_back(state, code, cookie, _SIGN_IN, client)
@@ -83,6 +80,7 @@ def link(state: str, code: str, cookie: str, client: Client, *, actor: Actor) ->
         InvalidInputError: As `sign_in`, or somebody else began it.
         UnauthorizedError: The provider says something else.
         ConflictError: That identity opens somebody else's account, or theirs already.
+        UnavailableError: The provider does not answer.
     """
     assert actor.user_id is not None
     identity = _come_back(state, code, cookie, _LINK, client, actor.user_id)
@@ -111,13 +109,22 @@ def unlink(session: Session, *, actor: Actor) -> None:
 def _come_back(
     state: str, code: str, cookie: str, purpose: str, client: Client, user_id: UUID | None = None
 ) -> Identity:
-    """Return who signed in there; the state is spent and the attempt counted in any case."""
+    """Return who signed in there; the state is spent in any case.
+
+    The attempt counts unless it failed at the provider, which must not keep people from signing in
+    with their passwords.
+    """
+    limit = (sessions.SIGN_IN_BY_ADDRESS, client.address or "")
     with database.system_transaction() as session:
         ticket: Ticket = tickets.redeem(session, state, purpose, cookie, user_id)
     with database.system_transaction() as session:
-        service.take_attempt(session, sessions.SIGN_IN_BY_ADDRESS, client.address or "")
+        service.take_attempt(session, *limit)
     try:
         return oidc.exchange(code, ticket)
+    except OidcUnavailableError as error:
+        with database.system_transaction() as session:
+            ratelimit.give_back(session, *limit)
+        raise _not_answered(error) from None
     except OidcError as error:
         raise _refused(str(error)) from None
 
@@ -177,6 +184,14 @@ def _link(session: Session, identity: Identity, user_id: UUID, actor: Actor) -> 
             code="identity_taken",
         )
     second_factor.record(session, user_id, "user.identity_linked", actor)
+
+
+def _not_answered(error: OidcError) -> UnavailableError:
+    log.warning("oidc_not_asked", reason=str(error))
+    return UnavailableError(
+        f"{settings.OIDC_NAME} does not answer. Try again, or sign in another way.",
+        retry_after_seconds=15,
+    )
 
 
 def _refused(reason: str) -> UnauthorizedError:

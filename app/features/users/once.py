@@ -189,7 +189,7 @@ async def _attempt(
     ] = None,
 ) -> AsyncIterator[Attempt | None]:
     """Give a route its attempt under the key that was sent, if one was."""
-    is_form = request.headers.get("content-type", "").startswith(_FORMS)
+    is_form = request.headers.get("content-type", "").lower().startswith(_FORMS)
     form = await request.form() if is_form else None
     key = idempotency_key or _key_of(form)
     if key is None:

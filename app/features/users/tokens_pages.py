@@ -63,6 +63,7 @@ def create_token(
             actor=current.actor,
         )
     except AppError as error:
+        session.rollback()  # it ends here, with the page: what is refused leaves nothing
         view = NewTokenView(
             tuple(SCOPES.items()),
             _options(),

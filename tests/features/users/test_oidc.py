@@ -300,6 +300,48 @@ def test_a_provider_that_calls_itself_otherwise_or_is_down_is_not_asked(
     assert len(provider.asked) == asked, "not again at once"
 
 
+@pytest.mark.parametrize("path", ["/token", "/keys"])
+def test_a_provider_in_trouble_refuses_nobody_and_uses_up_no_attempts(
+    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str, path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(protocol, "ASKED_AGAIN_SECONDS", 0.0)
+    link(ada, provider, subject)
+    provider.down = (path,)
+    provider.rotate()
+    for _ in range(11):
+        assert sign_in(arrive(app, "203.0.113.92"), provider, subject) == 503
+
+    provider.down = ()
+    assert sign_in(arrive(app, "203.0.113.92"), provider, subject) == 303
+
+
+def test_keys_are_not_believed_once_the_provider_could_not_be_asked_for_them(
+    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    link(ada, provider, subject)
+    monkeypatch.setattr(protocol._documents, "_keys_asked", -math.inf)
+    provider.down = ("/keys",)
+
+    assert sign_in(arrive(app), provider, subject) == 503, "an hour has passed"
+    provider.down = ()
+    assert sign_in(arrive(app), provider, subject) == 503, "not asked again at once"
+    assert provider.asked.count("/keys") == 2
+
+
+@pytest.mark.parametrize("url", ["https://[", "ftp://sso.example.org/keys", "/keys", None])
+def test_a_discovery_document_without_addresses_is_not_used(
+    provider: Provider, door: Browser, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    answer = provider.answer
+    monkeypatch.setattr(
+        provider, "answer", lambda *asked: (200, {**answer(*asked)[1], "jwks_uri": url})
+    )
+
+    assert door.get(BEGIN).status_code == 503
+
+
 def test_failures_are_limited_by_address(app: FastAPI, provider: Provider, subject: str) -> None:
     provider.lies = {"nonce": "x"}
     statuses = [sign_in(arrive(app, "203.0.113.91"), provider, subject) for _ in range(11)]

@@ -460,6 +460,17 @@ def test_F15_a_file_that_is_sent_again_in_other_wrapping_is_the_same_request(
     assert send(CSV_MARCH.replace(b"RENT", b"LOAN")).status_code == 422
 
 
+def test_F15_a_form_may_write_its_kind_in_capitals(
+    ada: SignedInBrowser, key: dict[str, str]
+) -> None:
+    headers = {**key, "Content-Type": "Application/X-WWW-Form-Urlencoded"}
+
+    for _ in range(2):
+        made = ada.post("/settings/tokens/new", content="name=a&scopes=read", headers=headers)
+        assert made.status_code == 200
+    assert tokens_of(ada) == 1
+
+
 # --- Every route --------------------------------------------------------------------------------
 
 
