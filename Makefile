@@ -15,7 +15,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud lint rules scanners audit \
+.PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud scan lint rules scanners audit \
 	format bench load soak scaling-model matching migrate migration assets hooks clean
 
 help: ## List these targets
@@ -100,6 +100,10 @@ check-containers: $(TOOLS) ## Build the image and run the deployment files for r
 check-cloud: $(TOOLS) ## Check the files for AWS with cfn-lint, and play them against moto
 	@$(UV) run --quiet --no-project --with cfn-lint==1.58.0 --with 'moto[all]==5.2.1' --with pyyaml==6.0.3 \
 		python -W ignore -m scripts.check_cloud
+
+scan: $(DEVELOPMENT) $(ASSETS) ## Attack the running program with schemathesis and sqlmap, in minutes
+	@$(UV) run --quiet --no-project --with schemathesis==4.32.5 --with sqlmap==1.10.10 \
+		$(BIN)/python -m scripts.scan $(arguments)
 
 check: lint check-migrations ## Everything that must pass before a commit counts
 	$(MAKE) test-all

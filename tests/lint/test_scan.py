@@ -1,0 +1,152 @@
+"""C4, F13: `make scan` sees what its scanners find, and does not take silence for safety.
+
+That they find nothing is what `make scan` shows; it takes minutes and packages from PyPI.
+"""
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from fastapi import FastAPI
+
+from app.core.config import settings
+from scripts.scan import injections, planted, properties, requests
+from scripts.scan.requests import Request
+from scripts.scan.target import Target
+from tests.routes import NOBODY
+
+ROOT = Path(__file__).resolve().parents[2]
+CLEAN: dict[str, Any] = {
+    "schemathesis_version": "4.32.5",
+    "seed": 7,
+    "complete": True,
+    "exit_code": 0,
+    "operations": {"total": 9, "selected": 3, "tested": 3},
+    "test_cases": {"generated": 1234, "unique_failures": 0},
+    "failures": [],
+    "errors": [],
+    "auth": {"reauth_broke": False},
+}
+FAILURE = {"title": "Server error", "operations": ["GET /api/v1/history/"], "count": 2}
+
+
+def test_C4_a_run_without_findings_is_clean() -> None:
+    outcome = properties.judge(CLEAN)
+    assert outcome.findings == ()
+    assert outcome.summary == (
+        "schemathesis 4.32.5: 3 of 3 operations, 1,234 requests, 0 findings, seed 7"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"failures": [FAILURE], "exit_code": 1}, "Server error: GET /api/v1/history/"),
+        ({"errors": [{"title": "Network Error", "count": 2}]}, "Network Error, 2 times"),
+        ({"complete": False}, "schemathesis did not finish"),
+        ({"operations": {"total": 9, "selected": 0, "tested": 0}}, "schemathesis did not finish"),
+        ({"operations": {"selected": 3, "tested": 2}}, "1 operations were not tested"),
+        ({"auth": {"reauth_broke": True}}, "schemathesis could not sign in again"),
+        ({"exit_code": 1}, "schemathesis ended with status 1"),
+    ],
+)
+def test_C4_whatever_schemathesis_finds_or_leaves_out_is_a_finding(
+    change: dict[str, Any], finding: str
+) -> None:
+    assert properties.judge({**CLEAN, **change}).findings == (finding,)
+
+
+# --- What sqlmap is let at ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wanted(app: FastAPI) -> list[Request]:
+    """The requests that sqlmap attacks."""
+    names = re.findall(r"\{(\w+)\}", " ".join(app.openapi()["paths"]))
+    ids = dict.fromkeys(names, NOBODY)
+    target = Target(
+        url="http://localhost", home=ROOT, email="", database="", password="", token="t",
+        cookie="c=1", csrf_token="x", ids=ids,
+    )  # fmt: skip
+    return requests.all_of(app.openapi(), target)
+
+
+def test_F13_every_parameter_of_the_api_is_attacked(app: FastAPI, wanted: list[Request]) -> None:
+    attacked = {request.name: set(request.parameters) for request in wanted}
+    of_filter = attacked["GET /api/v1/transactions/"]
+    assert {"search", "account", "date_to", "amount_min", "direction", "cursor"} <= of_filter
+    seen = 0
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            names = {
+                each["name"]
+                for each in operation.get("parameters", ())
+                if each["in"] == "query" and not re.search('"boolean"|"csv"', json.dumps(each))
+            }
+            if path.startswith("/api/v1/") and names:
+                name = f"{method.upper()} {re.sub('{.*?}', NOBODY, path)}"
+                if "search" in names:
+                    names -= of_filter
+                assert names <= attacked.get(name, set()), name
+                seen += len(names)
+    assert seen >= 12
+
+
+def test_F13_bodies_and_forms_are_attacked(wanted: list[Request]) -> None:
+    attacked = {request.name: set(request.parameters) for request in wanted}
+    for name, parameters in {
+        f"PUT /api/v1/transactions/{NOBODY}": {"note", "counterparty"},
+        "POST /api/v1/auth/login": {"username", "password"},
+        "POST /api/v1/imports/": {"currency", "account_id"},
+        "POST /sign-in": {"email", "password"},
+    }.items():
+        assert parameters <= attacked[name], name
+
+
+# --- What sqlmap says ---------------------------------------------------------------------------
+
+ASKED = Request("GET", "/?name=tea&page=1", {}, "", ("name", "page"))
+TRIED = """
+[16:24:40] [INFO] testing for SQL injection on GET parameter 'name'
+[16:24:41] [INFO] GET parameter 'name' appears to be 'AND boolean-based blind' injectable
+{name}
+[16:24:50] [INFO] testing for SQL injection on (custom) POST parameter 'JSON page'
+[16:24:58] [WARNING] (custom) POST parameter 'JSON page' does not seem to be injectable
+"""
+CLEARED = "[16:24:49] [WARNING] GET parameter 'name' does not seem to be injectable"
+POINT = "sqlmap identified the following injection point(s)\n---\nParameter: name (GET)\n---"
+
+
+@pytest.mark.parametrize(
+    ("log", "findings"),
+    [
+        (TRIED.format(name=CLEARED), []),
+        (TRIED.format(name=POINT), ["injectable: GET /, name"]),
+        (TRIED.format(name=""), ["injectable: GET /, name"]),
+    ],
+)
+def test_F13_what_sqlmap_finds_or_suspects_to_the_end_is_a_finding(
+    log: str, findings: list[str]
+) -> None:
+    assert list(injections.judge(ASKED, log)) == findings
+
+
+def test_F13_what_sqlmap_left_out_is_a_finding() -> None:
+    found = list(injections.judge(ASKED, "[CRITICAL] unable to connect to the target URL"))
+    assert [finding.partition(": [")[0] for finding in found] == [
+        "not tested: GET /, name", "not tested: GET /, page",
+    ]  # fmt: skip
+
+
+def test_F13_what_is_planted_for_sqlmap_lets_sql_through() -> None:
+    address = settings.DATABASE_URL.get_secret_value()
+    with planted.running(address) as url:
+        answers = [
+            urllib.request.urlopen(f"{url}/?{urlencode({'name': name})}").read()
+            for name in ("tea", "milk", "milk' OR true --", "milk' UNION SELECT 'stolen")
+        ]
+    assert answers == [b"tea", b"nothing", b"tea\ncoffee\ncake", b"stolen"]
