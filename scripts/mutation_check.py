@@ -205,6 +205,22 @@ MUTATIONS = (
         "test_news_between_the_rows_and_the_accounts_opens_no_gap",
     ),
     Mutation(
+        "the opening never moves",
+        "app/domain/tieout.py",
+        "        if tied[1] > tied[0]:\n",
+        "        if False:\n",
+        "tests/domain/test_tieout.py::"
+        "test_a_row_older_than_all_balances_that_is_withdrawn_opens_no_gap",
+    ),
+    Mutation(
+        "balances never had what their bank withdrew later",
+        "app/domain/tieout.py",
+        "    readings = [replace(each, posted=each.posted + older) for each in anchor.readings]\n",
+        "    readings, older = list(anchor.readings), Decimal(0)\n",
+        "tests/features/tieout/test_tieout.py::"
+        "test_a_row_of_before_the_first_balance_that_is_withdrawn_opens_no_gap",
+    ),
+    Mutation(
         "a balance is read by another rule than it was booked by",
         "app/features/connections/service/sync.py",
         "    as_of_rows = changes.is_as_of_rows(session, household_id, run_id)\n",

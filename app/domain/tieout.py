@@ -9,10 +9,11 @@ Amounts have the owner's sign: what is owed is negative.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
+from operator import contains
 from uuid import UUID
 
 POSTED, PENDING = "posted", "pending"
@@ -54,6 +55,9 @@ class Anchor:
     stated: Decimal
     readings: tuple[Reading, ...]
     """The first one is the default: END."""
+    older: Decimal = Decimal(0)
+    """By how much more the rows dated up to the first balance of all came to when this one was
+    stated than they come to now: its readings have it."""
 
     def openings(self, treatment: str) -> list[Decimal]:
         """Return the opening balances that would make it tie, without repeats."""
@@ -81,7 +85,8 @@ class Verdict:
     state: str
     """TIED, GAP, or UNPROVEN: fewer than two stated balances."""
     opening: Decimal = Decimal(0)
-    """The balance before the first row."""
+    """The balance before the first row, as it is now: it moves with what is older than all
+    balances."""
     treatments: tuple[tuple[UUID, str], ...] = ()
     """By source account."""
     days: tuple[Checked, ...] = ()
@@ -106,7 +111,7 @@ def tie_out(anchors: Sequence[Anchor], quiet: Sequence[Span] = ()) -> Verdict:
 
     The treatment of each source is the one by which most balances agree on one opening, POSTED
     if both do. The opening is the earliest on which two balances agree: so a break stays a break,
-    however many balances follow it, until a row closes it.
+    however many balances follow it, until a row closes it. It moves only with `Anchor.older`.
 
     Args:
         anchors: In the order of time.
@@ -118,9 +123,12 @@ def tie_out(anchors: Sequence[Anchor], quiet: Sequence[Span] = ()) -> Verdict:
     # The same balance of the same day, stated again, is no second witness.
     anchors = list({(each.source, each.day, each.stated): each for each in anchors}.values())
     treatments = _treatments(anchors)
-    opening = _opening(anchors, treatments)
-    days = tuple(_check(each, opening, treatments[each.source]) for each in anchors)
-    verdict = _judge(Verdict(UNPROVEN, opening, tuple(treatments.items()), days))
+    openings = _openings(anchors, treatments)
+    days = tuple(
+        _check(each, opening, treatments[each.source])
+        for each, opening in zip(anchors, openings, strict=True)
+    )
+    verdict = _judge(Verdict(UNPROVEN, openings[-1], tuple(treatments.items()), days))
     if verdict.state == GAP and verdict.tied is not None and verdict.broke_by is not None:
         before, after = verdict.tied.anchor.day, verdict.broke_by.anchor.day
         if any(before < first and last < after for first, last in quiet):
@@ -152,11 +160,40 @@ def _votes(anchors: Iterable[Anchor], treatments: dict[UUID, str]) -> Counter[De
     return Counter(value for each in anchors for value in each.openings(treatments[each.source]))
 
 
-def _opening(anchors: Sequence[Anchor], treatments: dict[UUID, str]) -> Decimal:
+def _openings(anchors: Sequence[Anchor], treatments: dict[UUID, str]) -> list[Decimal]:
+    """Return the opening under each balance: the earliest on which two of them agree."""
     votes = _votes(anchors, treatments)
-    mentioned = (v for each in anchors for v in each.openings(treatments[each.source]))
-    first = anchors[0].openings(treatments[anchors[0].source])[0]
-    return next((value for value in mentioned if votes[value] > 1), first)
+    possible = [each.openings(treatments[each.source]) for each in anchors]
+    moves = any(each.older != anchors[0].older for each in anchors)
+    for place, values in enumerate(possible):
+        for value in values:
+            if moves or votes[value] > 1:
+                found = _follow(anchors, possible, place, value)
+                if sum(map(contains, possible, found)) > 1:
+                    return found
+    return _follow(anchors, possible, 0, possible[0][0])
+
+
+def _follow(
+    anchors: Sequence[Anchor], possible: Sequence[list[Decimal]], place: int, opening: Decimal
+) -> list[Decimal]:
+    """Return the opening under each balance, if it was this one under the balance at `place`.
+
+    When the source adds or withdraws a row that is older than all balances, either they had it,
+    and move with it, or they never had it: then the opening moves, by exactly this row, and they
+    stand. Nobody says which; the balances up to the next such change do.
+    """
+    found = [opening] * (place + 1)
+    while len(found) < len(anchors):
+        start = end = len(found)
+        while end < len(anchors) and anchors[end].older == anchors[start].older:
+            end += 1
+        moved = opening - (anchors[start].older - anchors[start - 1].older)
+        tied = [sum(each in values for values in possible[start:end]) for each in (opening, moved)]
+        if tied[1] > tied[0]:
+            opening = moved
+        found += [opening] * (end - start)
+    return found
 
 
 def _check(anchor: Anchor, opening: Decimal, treatment: str) -> Checked:
@@ -251,6 +288,24 @@ class Row:
             return None
         if not self.has_changed_since(moment):
             return self
+        return self._as_of(moment)
+
+    def as_known(self, anchor: Anchor, opening: dt.date) -> "Row | None":
+        """Return the row as it was known when a balance was stated; None if it was not.
+
+        Old history that arrived later was in the balance, as it was first told; a row of these
+        days was not. Of what is dated up to the first balance of all, on the day `opening`, it is
+        the distance from that day which tells them apart: so it is the same under each balance.
+        """
+        then = self.as_reported(anchor.id)
+        if then is not None:
+            return then
+        first = self._as_of(self.moment)
+        day = opening if first.day <= opening else anchor.day
+        return first if first.day < day - SETTLED_AFTER else None
+
+    def _as_of(self, moment: UUID) -> "Row":
+        """Return the row without what its source has reported of it since."""
         before: dict[str, str | None] = {}
         for change in self.changes:
             if change.moment > moment:
@@ -264,13 +319,51 @@ class Row:
         )
 
 
-def reported(anchor: Anchor, rows: Iterable[Row], *, by_day: bool) -> Reading:
+def as_reported_then(
+    anchor: Anchor, rows: Collection[Row], *, opening: dt.date, by_day: bool
+) -> Anchor:
+    """Return a stated balance read by what its source had reported by then.
+
+    Its readings take what is older than all balances as it was reported then, and one more takes
+    all rows so.
+
+    Args:
+        anchor: Its readings hold what the rows come to now.
+        rows: All that may not be as they were then; whatever is not among them counts as now. Those
+            dated since SETTLED_AFTER before its day, or before `opening`, and those that have
+            changed since, are enough.
+        opening: The day of the first balance of all.
+        by_day: The balance was stated for a day, as files do: rows dated later are not in it.
+    """
+    older = sum(
+        (
+            _booked(row.as_known(anchor, opening), opening) - _booked(row, opening)
+            for row in rows
+            if row.moment > anchor.id or row.has_changed_since(anchor.id)
+        ),
+        Decimal(0),
+    )
+    readings = [replace(each, posted=each.posted + older) for each in anchor.readings]
+    then = reported(anchor, rows, opening=opening, by_day=by_day)
+    return replace(anchor, readings=(*readings, then), older=older)
+
+
+def _booked(row: Row | None, by: dt.date) -> Decimal:
+    """Return what a row is worth if it counts, is booked, and is dated by a day."""
+    is_in = row is not None and row.counts and not row.pending and row.day <= by
+    return row.amount if row is not None and is_in else Decimal(0)
+
+
+def reported(
+    anchor: Anchor, rows: Iterable[Row], *, by_day: bool, opening: dt.date = dt.date.min
+) -> Reading:
     """Return what the rows came to as they had been reported when a balance was stated.
 
     Args:
         anchor: Its first reading holds what the rows come to now, to the end of its day.
-        rows: All that are dated since SETTLED_AFTER before its day, or have changed since.
-        by_day: The balance was stated for a day, as files do: rows dated later are not in it.
+        rows: See `as_reported_then`.
+        by_day: See there.
+        opening: See there.
     """
     now = anchor.readings[0]
     posted, pending = now.posted, Decimal(0)
@@ -280,10 +373,7 @@ def reported(anchor: Anchor, rows: Iterable[Row], *, by_day: bool) -> Reading:
             continue  # then as now
         if row.counts and is_in:
             posted -= row.amount
-        then = row.as_reported(anchor.id)
-        if then is None:
-            # Old history that arrived later was in the balance, a row of these days was not.
-            then = row if row.day < anchor.day - SETTLED_AFTER else None
+        then = row.as_known(anchor, opening)
         if then is None or not then.counts or (by_day and then.day > anchor.day):
             continue
         if not then.pending:

@@ -21,6 +21,7 @@ from app.domain.tieout import (
     Change,
     Reading,
     Row,
+    as_reported_then,
     reported,
     tie_out,
 )
@@ -249,6 +250,56 @@ def test_history_that_arrives_later_was_in_the_balance_and_a_late_row_was_not():
     rows = [old, late]
 
     assert reported(anchor(3, 0, rows, at=20), rows, by_day=False).posted == 5
+
+
+def withdrawn(number: int, amount: str, at: int, **more: object) -> Row:
+    changes = (Change(moment(at), "removed_at", None),)
+    return row(number, amount, removed=True, changes=changes, **more)
+
+
+def then(number: int, stated: object, rows) -> Anchor:
+    """Return a balance as rows are read where there is a gap."""
+    now = anchor(number, stated, rows)
+    return as_reported_then(now, rows, opening=day(1), by_day=False)
+
+
+def test_history_that_arrived_later_was_in_the_balance_as_it_was_first_told():
+    gone = withdrawn(-300, "5", at=70, moment=moment(60))
+    corrected = row(-300, "8", moment=moment(60), changes=(Change(moment(71), "amount", "7"),))
+    rows = [gone, corrected]
+
+    assert reported(anchor(3, 0, rows, at=20), rows, by_day=False).posted == 5 + 7
+
+
+@pytest.mark.parametrize("had_it", [True, False])
+@pytest.mark.parametrize("had_other", [True, False])
+def test_a_row_older_than_all_balances_that_is_withdrawn_opens_no_gap(had_it, had_other):
+    """Of each of two rows, whether the balances before had it, the ones after it say."""
+    rows = [
+        row(1, "10"), row(6, "-3"), withdrawn(-5, "-7", at=104), withdrawn(1, "90", at=107),
+        row(0, "4000", moment=moment(107)),
+    ]  # fmt: skip
+    balances = [
+        (n, 100 + 10 - 7 * (had_it and n < 5) + 90 * (had_other and n < 7)
+         + 4000 * (n >= 7 or not had_other) - 3 * (n >= 6))
+        for n in (1, 2, 3, 5, 6, 7, 8)
+    ]  # fmt: skip
+
+    for count_ in range(2, len(balances) + 1):
+        verdict = tie_out([then(n, amount, rows) for n, amount in balances[:count_]])
+        assert verdict.state == TIED
+        assert [each.gap for each in verdict.days] == [ZERO] * count_
+    assert verdict.opening == 100
+
+
+def test_what_a_source_withdrew_hides_no_other_difference():
+    rows = [row(1, "10"), withdrawn(-5, "-7", at=104)]
+    balances = [(1, 103), (2, 103), (5, 110), (6, 110), *((n, 99) for n in range(7, 20))]
+
+    verdict = tie_out([then(n, amount, rows) for n, amount in balances])
+
+    assert (verdict.state, verdict.gap) == (GAP, -11)
+    assert verdict.broke_by.anchor.day == day(7)
 
 
 def test_rows_of_later_days_are_in_a_live_balance_but_not_in_a_files():

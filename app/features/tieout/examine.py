@@ -28,13 +28,13 @@ from app.domain.tieout import (
     Span,
     Verdict,
     acceptance_of,
-    reported,
+    as_reported_then,
     tie_out,
 )
 from app.domain.tieout_search import NEAR, Explanation, explain, suspects
 from app.features.accounts.service import END_OF_DAY
 from app.features.tieout import repository
-from app.features.tieout.repository import StatedBalance, Total
+from app.features.tieout.repository import LedgerRow, StatedBalance, Total, Window
 from app.models import Account
 
 RECENT = dt.timedelta(days=62)
@@ -258,19 +258,19 @@ def _by_rows(
     """Examine again with what sources had reported when they stated each balance."""
     verdict = examined.verdict
     assert verdict.days  # there is a gap
-    last = verdict.days[-1].anchor.day
+    anchors = [day.anchor for day in verdict.days]
+    last = anchors[-1].day
     opened = verdict.tied.anchor.day if verdict.tied and verdict.state == GAP else last
     first = min(opened, last - RECENT)
-    near = [each.anchor for each in verdict.days if each.anchor.day >= first]
-    rows = _rows(session, household_id, examined, near, first)
+    near = [each for each in anchors if each.day >= first]
+    rows, older = _rows(session, household_id, examined, near, first)
     of_day = {each.id for each in balances if _is_of_day(each)}
+    # Under balances of long ago only what is older than all of them is as it was reported then.
     anchors = [
-        replace(
-            each, readings=(*each.readings, reported(each, rows, by_day=each.id in of_day))
+        as_reported_then(
+            each, [*rows, *older], opening=anchors[0].day, by_day=each.id in of_day
         )
-        if each.day >= first
-        else each
-        for each in (day.anchor for day in verdict.days)
+        for each in anchors
     ]  # fmt: skip
     own = sums.get((examined.account_id, examined.currency), Sums([], {}))
     verdict = tie_out(anchors, own.quiet)
@@ -290,35 +290,41 @@ def _rows(
     session: Session,
     household_id: UUID,
     examined: Examined,
-    anchors: Sequence[Anchor],
+    near: Sequence[Anchor],
     first: dt.date,
-) -> list[Row]:
-    found, changed = repository.rows(
-        session,
-        household_id,
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of the last balances, and further ones that the first balance hangs on."""
+    anchors = [day.anchor for day in examined.verdict.days]
+    window = Window(
         examined.account_id,
         examined.currency,
         first=first - SETTLED_AFTER - NEAR,
         last=anchors[-1].day + SETTLED_AFTER,
+        near_since=min(each.id for each in near),
+        opening_first=anchors[0].day - SETTLED_AFTER - NEAR,
+        opening_last=anchors[0].day + SETTLED_AFTER,
         since=min(each.id for each in anchors),
         limit=ROWS_MAX,
     )
+    found, changed = repository.rows(session, household_id, window)
     changes: defaultdict[UUID, list[Change]] = defaultdict(list)
     for each in changed:
         changes[each.transaction_id].append(Change(each.change_set_id, each.field, each.before))
-    return [
-        Row(
-            id=row.id,
-            day=row.date,
-            amount=row.amount,
-            pending=row.pending,
-            moment=row.change_set_id,
-            removed=row.is_removed,
-            duplicate_of=row.duplicate_of_id,
-            changes=tuple(changes[row.id]),
-        )
-        for row in found
-    ]
+    rows = [(row.is_near, _row(row, changes)) for row in found]
+    return [row for is_near, row in rows if is_near], [row for is_near, row in rows if not is_near]
+
+
+def _row(row: LedgerRow, changes: dict[UUID, list[Change]]) -> Row:
+    return Row(
+        id=row.id,
+        day=row.date,
+        amount=row.amount,
+        pending=row.pending,
+        moment=row.change_set_id,
+        removed=row.is_removed,
+        duplicate_of=row.duplicate_of_id,
+        changes=tuple(changes[row.id]),
+    )
 
 
 def explanations(verdict: Verdict, rows: Iterable[Row]) -> tuple[Explanation, ...]:

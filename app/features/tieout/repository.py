@@ -56,6 +56,9 @@ class LedgerRow(NamedTuple):
     is_removed: bool
     duplicate_of_id: UUID | None
     change_set_id: UUID
+    is_live: bool
+    is_near: bool
+    """It is of the days of the last balances, or has changed since."""
 
 
 class FieldChange(NamedTuple):
@@ -172,23 +175,34 @@ WHERE source.household_id = %(household_id)s AND source.account_id = ANY(%(accou
 RETURNING source.account_id
 """
 
+# Of the last balances; and around the first one, where rows come late, with whatever has changed of
+# the days before it.
 _ROWS = """
-SELECT id, date, trim_scale(amount) AS amount, pending, removed_at IS NOT NULL AS is_removed,
-       duplicate_of_id, change_set_id
-FROM transactions
-WHERE household_id = %(household_id)s AND account_id = %(account_id)s
-  AND currency = %(currency)s AND is_live AND date BETWEEN %(first)s AND %(last)s
-UNION
-SELECT id, date, trim_scale(amount), pending, removed_at IS NOT NULL, duplicate_of_id,
-       change_set_id
-FROM transactions
-WHERE household_id = %(household_id)s AND account_id = %(account_id)s
-  AND currency = %(currency)s AND date <= %(last)s
-  AND id IN (
-      SELECT transaction_id FROM field_changes
-      WHERE household_id = %(household_id)s AND change_set_id >= %(since)s
-        AND field IN ('amount', 'date', 'pending', 'removed_at', 'duplicate_of_id'))
-ORDER BY date DESC, id DESC
+WITH row AS NOT MATERIALIZED (
+    SELECT id, date, trim_scale(amount) AS amount, pending, removed_at IS NOT NULL AS is_removed,
+           duplicate_of_id, change_set_id, is_live
+    FROM transactions
+    WHERE household_id = %(household_id)s AND account_id = %(account_id)s
+      AND currency = %(currency)s AND date <= %(last)s
+), near AS (
+    SELECT * FROM row WHERE is_live AND date >= %(first)s
+    UNION
+    SELECT * FROM row WHERE id IN (
+        SELECT transaction_id FROM field_changes
+        WHERE household_id = %(household_id)s AND change_set_id >= %(near_since)s
+          AND field IN ('amount', 'date', 'pending', 'removed_at', 'duplicate_of_id'))
+), old AS (
+    SELECT * FROM row
+    WHERE date <= %(opening_last)s AND (date >= %(opening_first)s OR EXISTS (
+        SELECT FROM field_changes AS change
+        WHERE change.household_id = %(household_id)s AND change.transaction_id = row.id
+          AND change.change_set_id >= %(since)s
+          AND change.field IN ('amount', 'date', 'pending', 'removed_at')))
+)
+SELECT near.*, true AS is_near FROM near
+UNION ALL
+SELECT old.*, false FROM old WHERE id NOT IN (SELECT id FROM near)
+ORDER BY is_near DESC, date DESC, id DESC
 LIMIT %(limit)s
 """
 
@@ -323,27 +337,29 @@ def by_day(
         return cursor.execute(_BY_DAY, parameters | {"first": span[0], "last": span[-1]}).fetchall()
 
 
+class Window(NamedTuple):
+    """Which rows of an account are asked for."""
+
+    account_id: UUID
+    currency: str
+    first: dt.date
+    last: dt.date
+    """Live rows of these days are near, …"""
+    near_since: UUID
+    """… and all up to the last day that changed since this moment."""
+    opening_first: dt.date
+    opening_last: dt.date
+    """All rows of these days are asked for, …"""
+    since: UUID
+    """… and those of before that changed since this moment."""
+    limit: int
+
+
 def rows(
-    session: Session,
-    household_id: UUID,
-    account_id: UUID,
-    currency: str,
-    *,
-    first: dt.date,
-    last: dt.date,
-    since: UUID,
-    limit: int,
+    session: Session, household_id: UUID, window: Window
 ) -> tuple[list[LedgerRow], list[FieldChange]]:
-    """Return the rows of some days and those that changed `since`, and what sources changed."""
-    parameters = {
-        "household_id": household_id,
-        "account_id": account_id,
-        "currency": currency,
-        "first": first,
-        "last": last,
-        "since": since,
-        "limit": limit,
-    }
+    """Return rows, the near ones first, and what sources changed of them."""
+    parameters: dict[str, object] = {"household_id": household_id, **window._asdict()}
     with driver(session).cursor(row_factory=class_row(LedgerRow)) as cursor:
         found = cursor.execute(_ROWS, parameters).fetchall()
     with driver(session).cursor(row_factory=class_row(FieldChange)) as cursor:

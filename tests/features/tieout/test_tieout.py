@@ -16,7 +16,7 @@ from app.features.tieout import repository as tieout
 from app.features.tieout import service
 from app.simulator.stream import Added, Churned, Modified, Posted, Removed
 from tests.features.connections.bank import linked, open_bank, query, row
-from tests.features.tieout.days import lose, on, sync_on
+from tests.features.tieout.days import let_it_stand, lose, on, sync_on
 
 
 def stored(household_id):
@@ -177,6 +177,39 @@ def test_rows_before_the_first_balance_are_part_of_the_opening(ada):
     assert stored(ada.household_id)["gap"] == since.verdict.gap == Decimal("-1.25")
     assert service.values_of(since) == service.values_of(ever)
     assert ever.verdict.opening - since.verdict.opening == 19 * Decimal("9.99")
+
+
+@pytest.mark.parametrize("was_in_the_balance", [True, False])
+def test_a_row_of_before_the_first_balance_that_is_withdrawn_opens_no_gap(
+    ada, bank, was_in_the_balance
+):
+    """The opening moves, or it stays and the balances tie as reported then: on each day of all."""
+    bank, item_id = bank
+    for number in (1, 2, 40, 75):
+        sync_on(bank, item_id, ada.household_id, number, Added(day_row(bank, number)))
+    before = examined(ada.household_id)
+
+    (bank.stream.apply if was_in_the_balance else partial(let_it_stand, bank))(Removed("t1"))
+    for number in (76, 77):
+        sync_on(bank, item_id, ada.household_id, number, Added(day_row(bank, number)))
+        assert stored(ada.household_id)["state"] == "tied"
+
+    after = examined(ada.household_id)
+    assert [each.gap for each in after.verdict.days] == [0] * 7
+    moved = after.verdict.opening - before.verdict.opening
+    assert moved == (0 if was_in_the_balance else Decimal("-2.00"))
+
+
+def day_row(bank, number):
+    return row(bank, f"d{number}", f"{number}.37", date=on(number))
+
+
+def examined(household_id):
+    with household_transaction(household_id) as session:
+        ids = tieout.all_account_ids(session, household_id)
+        now = max(row[0] for row in query(household_id, "SELECT max(as_of) FROM balance_anchors"))
+        [found] = service.examine(session, household_id, ids, now, every_day=True)
+        return found
 
 
 def test_a_merge_that_was_wrong_is_a_gap_and_taking_it_apart_closes_it(ada, bank):
