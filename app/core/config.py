@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRET_BYTES_MIN = 32
+AUDIT_DAYS_MIN = 366
+"""Of the audit trail no younger event can be deleted: the database refuses it too."""
 _GATEWAY = re.compile(r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}/?", re.IGNORECASE)
 _PLACEHOLDERS = ("changethis", "change-me", "changeme", "your-", "your_", "secret", "example")
 
@@ -160,6 +162,10 @@ class Settings(BaseSettings):
     SYNC_RUN_RETENTION_DAYS: int = Field(default=400, ge=30, le=3650)
     """How long syncs that brought nothing are kept; the others belong to the ledger's history."""
 
+    AUDIT_RETENTION_DAYS: int = Field(default=0, ge=0, le=36_500)
+    """How long events of the audit trail are kept, at least 366; what proves that no other one went
+    stays. 0: as long as their household."""
+
     ERASED_HOUSEHOLDS_FILE: str = ""
     """A file, best beside the backups, that names erased households, so that `fintech restore`
     erases them again. Empty: they are in the log alone."""
@@ -224,6 +230,13 @@ class Settings(BaseSettings):
             raise ValueError("must look like postgresql://host:port")
         if url.username or url.password:
             raise ValueError("must name no login: that of DATABASE_URL is used")
+        return value
+
+    @field_validator("AUDIT_RETENTION_DAYS")
+    @classmethod
+    def _is_over_a_year(cls, value: int) -> int:
+        if 0 < value < AUDIT_DAYS_MIN:
+            raise ValueError(f"must be at least {AUDIT_DAYS_MIN}, or 0 to keep the trail")
         return value
 
     @field_validator("OIDC_ISSUER")

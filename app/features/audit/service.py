@@ -1,7 +1,7 @@
 """Use cases of the audit trail."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,10 +9,12 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.core.ids import uuid7
-from app.features.audit import repository
+from app.features.audit import repository, system
 from app.features.notices import service as notices
 
 EVENTS_MAX = 500
+SHORTENED = "audit.shortened"
+"""Says before when events may be missing; `fintech verify` reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,29 @@ def record(
         address=actor.address,
         details=details or {},
     )
+
+
+def shorten(session: Session, before: dt.datetime, kept: Sequence[str], limit: int) -> int:
+    """Delete events of before, and write into each trail that they were; return how many.
+
+    The links of their chains stay, so that all that is younger is as proven as it was.
+
+    Args:
+        session: One that crosses households.
+        before: The oldest that stay; rounded down to a month, so that trails tell of it rarely.
+        kept: Actions whose events stay, however old.
+        limit: Begin with no further household once this many events are deleted.
+    """
+    month = before.astimezone(dt.UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    deleted = 0
+    for household_id in system.list_with_events_before(session, month, kept, limit=limit):
+        count = system.delete_events(session, household_id, month, kept)
+        details = {"before": month.isoformat(), "events": count}
+        record(session, household_id, SHORTENED, details=details)
+        deleted += count
+        if deleted >= limit:
+            break
+    return deleted
 
 
 def list_actions(session: Session, household_id: UUID) -> list[str]:

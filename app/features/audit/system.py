@@ -1,15 +1,15 @@
-"""SQL of the audit trail that crosses households: where each chain ends, and what links say."""
+"""SQL of the audit trail that crosses households: ends of chains, what links say, what is old."""
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import exists, select, tuple_
+from sqlalchemy import CursorResult, delete, exists, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from app.models import AuditLink, Erasure
+from app.models import AuditEvent, AuditLink, Erasure, Household
 
 
 class Head(NamedTuple):
@@ -50,3 +50,32 @@ def list_erased(session: Session, household_ids: Iterable[UUID]) -> set[UUID]:
 def has_link_before(session: Session, before: dt.datetime) -> bool:
     """Tell whether any chain began before then."""
     return bool(session.scalar(select(exists().where(AuditLink.linked_at < before))))
+
+
+def list_with_events_before(
+    session: Session, before: dt.datetime, kept: Sequence[str], *, limit: int
+) -> Sequence[UUID]:
+    """Return households whose oldest event, but those of the kept actions, is of before."""
+    oldest = (
+        select(AuditEvent.at)
+        .where(AuditEvent.household_id == Household.id, AuditEvent.action.not_in(kept))
+        .order_by(AuditEvent.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return session.scalars(select(Household.id).where(oldest < before).limit(limit)).all()
+
+
+def delete_events(
+    session: Session, household_id: UUID, before: dt.datetime, kept: Sequence[str]
+) -> int:
+    """Delete a household's events that were linked before, but those of the kept actions."""
+    linked = select(AuditLink.event_id).where(
+        AuditLink.household_id == household_id, AuditLink.linked_at < before
+    )
+    statement = delete(AuditEvent).where(
+        AuditEvent.household_id == household_id,
+        AuditEvent.id.in_(linked),
+        AuditEvent.action.not_in(kept),
+    )
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount

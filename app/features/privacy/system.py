@@ -134,8 +134,9 @@ def deletable_tables(session: Session) -> list[Table]:
     return [table for table in owned if session.scalar(allowed, {"name": table.name})]
 
 
-_LAST = ("memberships", "transactions", "user_sessions")
-"""Memberships and sessions say whose the household was; rows of the ledger have their triggers."""
+_LAST = ("audit_events", "memberships", "transactions", "user_sessions")
+"""Memberships and sessions say whose the household was; rows of the ledger have their triggers, and
+the trail goes as a whole."""
 
 
 def delete_some(session: Session, table: Table, household_id: UUID, *, limit: int) -> int:

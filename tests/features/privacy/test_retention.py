@@ -107,7 +107,7 @@ def test_P7_it_deletes_in_batches_and_leaves_the_rest_to_the_next_run(
     assert retention.run()["link_sessions"] == 0
 
 
-def test_P7_the_ledger_the_journal_and_the_trail_have_no_term(
+def test_P7_the_ledger_and_the_journal_have_no_term_nor_has_the_trail_by_itself(
     ada: SignedInBrowser, clock: Clock
 ) -> None:
     ledgers.fill(ada)

@@ -10,6 +10,9 @@ from app.features.audit import service as audit
 from app.features.privacy import repository
 from app.features.privacy.service import trail
 
+_GIVEN = "item.linked"
+"""The event by which a consent is known: it is kept, however short trails are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -33,7 +36,7 @@ def list_consents(
         household_id,
         reader_id=reader_id,
         role=role,
-        action="item.linked",
+        action=_GIVEN,
         limit=audit.EVENTS_MAX - 1,
     )
     items = repository.find_institutions(session, household_id)
@@ -50,3 +53,8 @@ def list_consents(
             )
         )
     return found
+
+
+def shorten_trail(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete events of audit trails of before, but those that consents are known by."""
+    return audit.shorten(session, before, (_GIVEN,), limit)

@@ -1,7 +1,7 @@
 """How long what is no longer needed is kept: each class of data has its term, in the settings.
 
-The ledger, its history, the journal and the audit trail have none: they are what the household
-keeps the program for, and go with it.
+The ledger, its history and the journal have none: they are what the household keeps the program
+for, and go with it. So does the audit trail, unless the operator sets a term.
 """
 
 import datetime as dt
@@ -15,6 +15,7 @@ from app.core import clock
 from app.core.config import settings
 from app.core.database import system_transaction
 from app.features.privacy import system
+from app.features.privacy.service import consents
 
 log = structlog.get_logger(__name__)
 BATCH_ROWS = 5_000
@@ -28,7 +29,7 @@ class Term:
 
     name: str
     setting: str
-    """Holds the days."""
+    """Holds the days; 0: for good."""
     delete: Callable[[Session, dt.datetime, int], int]
     """Delete some rows from before an instant; return how many."""
 
@@ -44,6 +45,7 @@ TERMS = (
     Term("link_sessions", "LINK_SESSION_RETENTION_DAYS", system.delete_link_sessions),
     Term("idempotency_keys", "IDEMPOTENCY_KEY_RETENTION_DAYS", system.delete_idempotency_keys),
     Term("sync_runs", "SYNC_RUN_RETENTION_DAYS", system.delete_sync_runs),
+    Term("audit_events", "AUDIT_RETENTION_DAYS", consents.shorten_trail),
 )
 
 
@@ -52,7 +54,7 @@ def run() -> dict[str, int]:
 
     Safe to repeat, and to run twice at once.
     """
-    deleted = {term.name: _delete(term) for term in TERMS}
+    deleted = {term.name: _delete(term) for term in TERMS if term.days}
     if any(deleted.values()):
         log.info("retention", **deleted)
     return deleted
