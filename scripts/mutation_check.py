@@ -30,6 +30,7 @@ REREADING = "tests/features/connections/test_rereading.py::"
 SIMPLEFIN = "tests/features/connections/test_simplefin.py::"
 VIEWERS = "tests/features/households/test_viewers.py::"
 GUARDS = "migrations/sql/first_schema_guards.sql"
+GUESTS = "migrations/versions/2026_11_29_0020_guests.py"
 SECONDS_MAX = 300
 
 
@@ -241,6 +242,14 @@ MUTATIONS = (
         "    if current.role == VIEWER:\n",
         '    if current.role == "nobody":\n',
         VIEWERS + "test_T9_a_viewer_is_refused_in_words",
+    ),
+    Mutation(
+        "a guest sees every transaction of the household (the wall does not ask whose account)",
+        GUESTS,
+        '    "transactions": f"account_id = {SHARED}",\n',
+        '    "transactions": "true",\n',
+        "tests/core/test_guests.py::"
+        "test_T9_a_guest_sees_rows_of_shared_accounts_and_of_no_other_table",
     ),
     Mutation(
         "what is said of a stand-in is not said of the movement",
