@@ -3,7 +3,8 @@
 Authorization code with PKCE. Addresses and keys come from the provider's discovery document, over
 our own HTTP client with its limits, and are kept for an hour; a key that is not among them is
 looked for again, at most every ten seconds, so that neither a rotation nor a stranger's key id
-costs more.
+costs more. While the provider hangs a few requests wait for it and nobody waits for those: a thread
+that waits is one fewer for everybody else.
 """
 
 import base64
@@ -12,7 +13,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -29,7 +30,9 @@ SCOPE = "openid email profile"
 CALLBACK_PATH = "/sign-in/oidc/callback"
 KEPT_SECONDS = 3600.0
 ASKED_AGAIN_SECONDS = 10.0
-"""After an attempt that brought nothing; each holds up whoever waits for it."""
+"""After an attempt that brought nothing."""
+REDEEMED_AT_ONCE_MAX = 4
+"""Codes, by one process, whose threads serve everybody."""
 ANSWER_BYTES_MAX = 256 * 1024
 KEYS_MAX = 50
 TIMEOUT_SECONDS = 5.0
@@ -122,11 +125,20 @@ def exchange(code: str, ticket: Ticket) -> Identity:
         **proof,
     }
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    answer = _ask("POST", provider.token_url, urlencode(body).encode(), headers)
+    answer = _redeem(provider.token_url, urlencode(body).encode(), headers)
     token = answer.get("id_token")
     if not isinstance(token, str):
         raise OidcError("the answer has no id_token")
     return _read(token, _nonce(ticket))
+
+
+def _redeem(url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    if not _redeeming.acquire(blocking=False):
+        raise OidcUnavailableError("too many wait for the provider already")
+    try:
+        return _ask("POST", url, body, headers)
+    finally:
+        _redeeming.release()
 
 
 def _proof(provider: _Provider) -> tuple[dict[str, str], dict[str, str]]:
@@ -177,7 +189,7 @@ class _Documents:
     """The provider's addresses and keys, as this process knows them; safe for threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
@@ -192,34 +204,66 @@ class _Documents:
         Raises:
             OidcError: There is none, or was none a moment ago.
         """
-        with self._lock:
-            age = time.monotonic() - self._provider_asked
-            if age > (KEPT_SECONDS if self._provider else ASKED_AGAIN_SECONDS):
-                self._provider, self._provider_asked = None, time.monotonic()
-                self._provider = _discover()
-            if self._provider is None:
-                raise OidcUnavailableError("the provider did not answer a moment ago")
-            return self._provider
+        self._look(self._is_provider_due, self._renew_provider)
+        provider = self._provider
+        if provider is None:
+            raise OidcUnavailableError("the provider did not answer a moment ago, or yet")
+        return provider
 
     def key(self, key_id: str | None) -> jwt.PyJWK:
         """Return a key of the provider.
 
         Raises:
             OidcError: It has no such key.
-            OidcUnavailableError: It shows none, or did not a moment ago.
+            OidcUnavailableError: It shows none, or did not a moment ago, or not yet.
         """
         address = self.provider().keys_url
-        with self._lock:
-            age = time.monotonic() - self._keys_asked
-            if age > (KEPT_SECONDS if key_id in self._keys else ASKED_AGAIN_SECONDS):
-                # None are left if it does not answer: it may have taken one of them back.
-                self._keys, self._keys_asked = {}, time.monotonic()
-                self._keys = _fetch_keys(address)
-            if not self._keys:
-                raise OidcUnavailableError("the provider showed no keys a moment ago")
-            if key_id not in self._keys:
-                raise OidcError("the id_token is signed by a key that the provider does not show")
-            return self._keys[key_id]
+        is_settled = self._look(lambda: self._is_key_due(key_id), lambda: self._renew_keys(address))
+        keys = self._keys
+        if key_id in keys:
+            return keys[key_id]
+        if not (keys and is_settled):
+            raise OidcUnavailableError("the provider showed no keys a moment ago, or yet")
+        raise OidcError("the id_token is signed by a key that the provider does not show")
+
+    def _look(self, is_due: Callable[[], bool], renew: Callable[[], None]) -> bool:
+        """Renew what is due; False if another request is at it, for which nobody waits.
+
+        Meanwhile the others have what was known, if anything was.
+        """
+        if not is_due():
+            return True
+        if not self._looking.acquire(blocking=False):
+            return False
+        try:
+            if is_due():  # still, as another may have come to its end in between
+                renew()
+        finally:
+            self._looking.release()
+        return True
+
+    def _is_provider_due(self) -> bool:
+        age = time.monotonic() - self._provider_asked
+        return age > (KEPT_SECONDS if self._provider else ASKED_AGAIN_SECONDS)
+
+    def _is_key_due(self, key_id: str | None) -> bool:
+        age = time.monotonic() - self._keys_asked
+        return age > (KEPT_SECONDS if key_id in self._keys else ASKED_AGAIN_SECONDS)
+
+    def _renew_provider(self) -> None:
+        found = None
+        try:
+            found = _discover()
+        finally:
+            self._provider, self._provider_asked = found, time.monotonic()
+
+    def _renew_keys(self, address: str) -> None:
+        # None are left if it does not answer: it may have taken one of them back.
+        found: dict[str | None, jwt.PyJWK] = {}
+        try:
+            found = _fetch_keys(address)
+        finally:
+            self._keys, self._keys_asked = found, time.monotonic()
 
 
 def _discover() -> _Provider:
@@ -246,7 +290,10 @@ def _may_ask(url: str) -> bool:
 
 
 def _fetch_keys(address: str) -> dict[str | None, jwt.PyJWK]:
-    """Return the keys by their ids; what we cannot use is left out."""
+    """Return the keys by their ids; what we cannot use is left out.
+
+    A key without `alg` verifies one kind of signature: RS256 for RSA, else that of its curve.
+    """
     listed = _ask("GET", address).get("keys")
     found: dict[str | None, jwt.PyJWK] = {}
     for each in listed[:KEYS_MAX] if isinstance(listed, list) else ():
@@ -300,5 +347,6 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 
 # The operator chose the address, which may well be in the same private network.
-_client = HttpClient(pool_size=5, answer_bytes_max=ANSWER_BYTES_MAX)
+_client = HttpClient(pool_size=REDEEMED_AT_ONCE_MAX + 1, answer_bytes_max=ANSWER_BYTES_MAX)
+_redeeming = threading.BoundedSemaphore(REDEEMED_AT_ONCE_MAX)
 _documents = _Documents()

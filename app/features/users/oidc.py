@@ -85,6 +85,8 @@ def link(state: str, code: str, cookie: str, client: Client, *, actor: Actor) ->
     assert actor.user_id is not None
     identity = _come_back(state, code, cookie, _LINK, client, actor.user_id)
     with database.system_transaction() as session:
+        # Nobody is linked by the address meanwhile.
+        repository.lock_user(session, actor.user_id, exclusively=True)
         _link(session, identity, actor.user_id, actor)
         ratelimit.give_back(session, sessions.SIGN_IN_BY_ADDRESS, client.address or "")
 
@@ -101,6 +103,7 @@ def unlink(session: Session, *, actor: Actor) -> None:
         NotFoundError: They could not before.
     """
     assert actor.user_id is not None
+    repository.lock_user(session, actor.user_id, exclusively=True)  # first, as linking does
     if not identities.delete_identities(session, actor.user_id, settings.OIDC_ISSUER):
         raise NotFoundError("Nothing is linked.")
     second_factor.record(session, actor.user_id, "user.identity_unlinked", actor)
@@ -139,6 +142,8 @@ def _find(session: Session, identity: Identity, client: Client) -> UUID | None:
     if user is None or user.email_confirmed_at is None:
         # Anybody may have registered with an address of somebody who comes later.
         return None
+    # Of two who come at once with the address, one is first.
+    repository.lock_user(session, user.id, exclusively=True)
     if identities.has_identity(session, user.id, identity.issuer):
         # The account is somebody else's there, who had the address before.
         return None

@@ -1,79 +1,28 @@
 """Signing in at an OpenID Connect provider: every claim counts, and nobody gets in by chance."""
 
 import datetime as dt
-import math
 import re
-from collections.abc import Callable, Iterator
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import jwt
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import null, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from app.core import database, tickets
-from app.core import oidc as protocol
 from app.core.config import Settings, settings
-from app.features.users import oidc, oidc_pages, pages
+from app.features.users import oidc
 from app.models import User, UserIdentity
 from tests.cast import Browser, Clock, SignedInBrowser
-from tests.features.users import oidc_provider
 from tests.features.users.authenticators import LATER, arrive, is_in
+from tests.features.users.conftest import SetOidc
 from tests.features.users.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, new_key
+from tests.features.users.oidc_visits import BACK, BEGIN, link, sign_in
 from tests.features.users.phones import Phone, actions
 from tests.features.users.test_notices import told
-
-BEGIN, BACK = "/sign-in/oidc", "/sign-in/oidc/callback"
-_numbers = count(1)
-Set = Callable[..., None]
-
-
-@pytest.fixture
-def set_oidc(monkeypatch: pytest.MonkeyPatch) -> Set:
-    """Sets OIDC_… for the test."""
-
-    def change(**values: object) -> None:
-        named = {f"OIDC_{name.upper()}": value for name, value in values.items()}
-        # Not `model_copy` of the last copy: what is cached in it would be copied as well.
-        changed = Settings.model_construct(**{**protocol.settings.model_dump(), **named})
-        for module in (protocol, oidc, oidc_pages, pages):
-            monkeypatch.setattr(module, "settings", changed)
-
-    return change
-
-
-@pytest.fixture
-def provider(set_oidc: Set) -> Iterator[Provider]:
-    """A provider that the server knows."""
-    protocol._documents.forget()
-    with oidc_provider.running() as provider:
-        set_oidc(
-            issuer=provider.url, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET),
-            name="Example SSO",
-        )  # fmt: skip
-        yield provider
-    protocol._documents.forget()
-
-
-@pytest.fixture
-def subject() -> str:
-    """Somebody at the provider."""
-    return f"subject-{next(_numbers)}"
-
-
-def sign_in(browser: Browser, provider: Provider, subject: str, **claims: object) -> int:
-    """Go to the provider, sign in there, come back; return how that was answered."""
-    came = provider.authorize(browser.get(BEGIN).headers["location"], subject, **claims)
-    return browser.get(BACK, params=came).status_code
-
-
-def link(ada: SignedInBrowser, provider: Provider, subject: str) -> None:
-    page = ada.post("/settings/oidc/link").text
-    [address] = re.findall(r'href="(http[^"]+/authorize[^"]+)"', page)
-    came = provider.authorize(address.replace("&amp;", "&"), subject)
-    assert ada.get(BACK, params=came).headers["location"] == "/settings"
 
 
 def linked(who: SignedInBrowser) -> list[str]:
@@ -201,21 +150,6 @@ def test_a_browser_that_was_never_here_begins_and_brings_back_nothing(
     assert stranger.get(BACK, params=came).status_code == 303
 
 
-def test_a_new_key_is_found_without_a_restart(
-    ada: SignedInBrowser, provider: Provider, subject: str, app: FastAPI,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(protocol, "ASKED_AGAIN_SECONDS", 1_000.0)
-    protocol._documents._keys_asked = -math.inf
-    link(ada, provider, subject)
-    provider.rotate()
-
-    assert sign_in(arrive(app), provider, subject) == 401, "it was looked for a moment ago"
-    monkeypatch.setattr(protocol, "ASKED_AGAIN_SECONDS", 0.0)
-    assert sign_in(arrive(app), provider, subject) == 303
-    assert provider.asked.count("/.well-known/openid-configuration") == 1
-
-
 @pytest.mark.parametrize("state", ["", "x.y.z"])
 def test_a_state_of_ones_own_making_is_void(
     provider: Provider, subject: str, door: Browser, state: str
@@ -285,63 +219,6 @@ def test_a_disabled_person_does_not_get_in(
     assert not is_in(door)
 
 
-def test_a_provider_that_calls_itself_otherwise_or_is_down_is_not_asked(
-    provider: Provider, door: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocol, "ASKED_AGAIN_SECONDS", 1_000.0)
-    provider.issuer = "https://sso.example.org"
-
-    assert door.get(BEGIN).status_code == 503
-    asked = len(provider.asked)
-    answer = door.get(BEGIN)
-
-    assert answer.status_code == 503
-    assert "Example SSO does not answer" in answer.text
-    assert len(provider.asked) == asked, "not again at once"
-
-
-@pytest.mark.parametrize("path", ["/token", "/keys"])
-def test_a_provider_in_trouble_refuses_nobody_and_uses_up_no_attempts(
-    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str, path: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(protocol, "ASKED_AGAIN_SECONDS", 0.0)
-    link(ada, provider, subject)
-    provider.down = (path,)
-    provider.rotate()
-    for _ in range(11):
-        assert sign_in(arrive(app, "203.0.113.92"), provider, subject) == 503
-
-    provider.down = ()
-    assert sign_in(arrive(app, "203.0.113.92"), provider, subject) == 303
-
-
-def test_keys_are_not_believed_once_the_provider_could_not_be_asked_for_them(
-    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    link(ada, provider, subject)
-    monkeypatch.setattr(protocol._documents, "_keys_asked", -math.inf)
-    provider.down = ("/keys",)
-
-    assert sign_in(arrive(app), provider, subject) == 503, "an hour has passed"
-    provider.down = ()
-    assert sign_in(arrive(app), provider, subject) == 503, "not asked again at once"
-    assert provider.asked.count("/keys") == 2
-
-
-@pytest.mark.parametrize("url", ["https://[", "ftp://sso.example.org/keys", "/keys", None])
-def test_a_discovery_document_without_addresses_is_not_used(
-    provider: Provider, door: Browser, monkeypatch: pytest.MonkeyPatch, url: str | None
-) -> None:
-    answer = provider.answer
-    monkeypatch.setattr(
-        provider, "answer", lambda *asked: (200, {**answer(*asked)[1], "jwks_uri": url})
-    )
-
-    assert door.get(BEGIN).status_code == 503
-
-
 def test_failures_are_limited_by_address(app: FastAPI, provider: Provider, subject: str) -> None:
     provider.lies = {"nonce": "x"}
     statuses = [sign_in(arrive(app, "203.0.113.91"), provider, subject) for _ in range(11)]
@@ -388,7 +265,7 @@ def test_nobody_links_their_identity_to_another_persons_account(
 
 
 def test_an_address_links_only_where_the_operator_trusts_it_and_it_is_verified(
-    ada: SignedInBrowser, provider: Provider, subject: str, app: FastAPI, set_oidc: Set
+    ada: SignedInBrowser, provider: Provider, subject: str, app: FastAPI, set_oidc: SetOidc
 ) -> None:
     set_oidc(trusts_email=True)
     email = ada.person.email.upper()
@@ -408,8 +285,41 @@ def test_an_address_links_only_where_the_operator_trusts_it_and_it_is_verified(
     assert linked(ada) == [subject]
 
 
+@pytest.mark.parametrize("is_linking", [False, True])
+def test_of_two_who_come_at_once_for_one_address_one_is_linked(
+    app: FastAPI, ada: SignedInBrowser, provider: Provider, subject: str, set_oidc: SetOidc,
+    is_linking: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Ada herself, by a link or by her address, and whoever has her address there today."""
+    set_oidc(trusts_email=True)
+    confirm_address(ada, User.created_at)
+    is_first, second_came, record = Event(), Event(), oidc.second_factor.record
+
+    def wait_and_record(*args: object) -> None:
+        if is_first.is_set():
+            second_came.set()
+        is_first.set()
+        second_came.wait(1)
+        record(*args)
+
+    monkeypatch.setattr(oidc.second_factor, "record", wait_and_record)
+    who = {"email": ada.person.email, "email_verified": True}
+    heirs = arrive(app)
+
+    with ThreadPoolExecutor(1) as pool:
+        if is_linking:
+            first = pool.submit(link, ada, provider, subject)
+        else:
+            first = pool.submit(sign_in, arrive(app), provider, subject, **who)
+        assert is_first.wait(5)
+        assert sign_in(heirs, provider, f"{subject}-heir", **who) == 403
+        assert first.result() in (None, 303)
+
+    assert linked(ada) == [subject]
+
+
 def test_people_are_made_only_where_the_operator_says_so(
-    provider: Provider, subject: str, app: FastAPI, set_oidc: Set
+    provider: Provider, subject: str, app: FastAPI, set_oidc: SetOidc
 ) -> None:
     who = {"email": f"{subject}@home.example", "email_verified": True, "name": "Grace"}
     assert sign_in(arrive(app), provider, subject, **who) == 403
@@ -425,7 +335,7 @@ def test_people_are_made_only_where_the_operator_says_so(
 
 
 def test_nobody_is_made_over_an_account_that_is_there(
-    ada: SignedInBrowser, provider: Provider, subject: str, door: Browser, set_oidc: Set
+    ada: SignedInBrowser, provider: Provider, subject: str, door: Browser, set_oidc: SetOidc
 ) -> None:
     set_oidc(creates_users=True)
     who = {"email": ada.person.email, "email_verified": True}
