@@ -1,5 +1,6 @@
-"""Backups in a bucket of S3, or of what speaks like it: MinIO, R2, Ceph, Garage."""
+"""Backups in a bucket of S3, or of what speaks like it: MinIO, R2, Ceph, Garage, Google's."""
 
+import contextlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ class Bucket:
             raise BackupError(f"{url} is not an address like s3://bucket/prefix.")
         self._url = url.rstrip("/")
         config: S3Config = {**(credentials or {})}  # type: ignore[typeddict-item]
+        # Several files in one request is what not every server knows, nor its checksum's header.
+        config["disable_bulk_delete"] = True
         if endpoint:
             config["endpoint"] = endpoint
         else:
@@ -119,8 +122,8 @@ class Bucket:
             yield io.BufferedReader(reader, READ_BYTES)
 
     def delete(self, name: str) -> None:
-        """Delete it."""
-        with _told(self.path(name)):
+        """Delete it. Amazon says nothing of one that is not there, Google does."""
+        with _told(self.path(name)), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, name)
 
 
