@@ -2,23 +2,27 @@
 # Google Cloud Run, step by step; docs/guides/deploy-to-google-cloud.md says when. Every step may be
 # repeated: what is there stays.
 #
-#   sh deploy/cloud-run/setup.sh create             address, database, broker, registry, account
+#   sh deploy/cloud-run/setup.sh create             address, database, broker, bucket, registry, accounts
 #   sh deploy/cloud-run/setup.sh secrets [FOLDER]   what make-secrets.sh made and you filled in
 #   sh deploy/cloud-run/setup.sh release TAG        build, push, migrate, then serve; also to update
 #   sh deploy/cloud-run/setup.sh balancer           https at HOST; once, after the first release
 #   sh deploy/cloud-run/setup.sh rollback TAG       serve an older image again; migrates nothing
 #   sh deploy/cloud-run/setup.sh run COMMAND…       the program once, such as: run fintech doctor
-#   sh deploy/cloud-run/setup.sh backup             a backup of the database, now
+#   sh deploy/cloud-run/setup.sh backup             a sealed backup into the bucket, now
+#   sh deploy/cloud-run/setup.sh check              the newest backup restored aside, and compared
 #
 # Needs the gcloud CLI, signed in, and for `release` Docker. PROJECT, REGION and HOST say where.
 set -eu
 project=${PROJECT:?say which project} region=${REGION:?say which region} host=${HOST:?say which host name}
 here=$(dirname "$0")
-account=fintech-run@$project.iam.gserviceaccount.com
+bucket=gs://$project-fintech-backups
 image=$region-docker.pkg.dev/$project/fintech/fintech-app
 # What need not be there, under the names of the program's settings in lower case.
 optional="plaid-client-id plaid-secret openai-api-key smtp-url oidc-client-secret sentry-dsn
     rollbar-access-token bugsnag-api-key otel-exporter-otlp-headers"
+# What the jobs for backups read.
+of_backups="database-url redis-url secret-key encryption-keys sentry-dsn rollbar-access-token
+    bugsnag-api-key otel-exporter-otlp-headers"
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 
@@ -32,11 +36,17 @@ address() { google compute addresses describe fintech --global --format='value(a
 
 has_secret() { is_there secrets versions access latest "--secret=$1"; }
 
-put() { # SECRET: from standard input
+email() { echo "$1@$project.iam.gserviceaccount.com"; } # ACCOUNT
+
+let_read() { # SECRET ACCOUNT
+    google secrets add-iam-policy-binding "$1" --role=roles/secretmanager.secretAccessor \
+        "--member=serviceAccount:$(email "$2")" > /dev/null
+}
+
+put() { # SECRET [ACCOUNT]: from standard input
     is_there secrets describe "$1" || google secrets create "$1" --replication-policy=automatic
     google secrets versions add "$1" --data-file=-
-    google secrets add-iam-policy-binding "$1" --role=roles/secretmanager.secretAccessor \
-        "--member=serviceAccount:$account" > /dev/null
+    let_read "$1" "${2:-fintech-run}"
 }
 
 add_settings() { # FILE: what settings.env says, in place of what stands there
@@ -58,6 +68,18 @@ render() { # FILE TAG: with what stands in braces filled in; prints where
     done
     add_settings "$3"
     echo "$3"
+}
+
+create_accounts() {
+    # The program; the jobs for backups; who may write to the bucket; who starts those jobs.
+    for account in fintech-run fintech-backup fintech-bucket fintech-schedule; do
+        is_there iam service-accounts describe "$(email $account)" ||
+            google iam service-accounts create $account
+    done
+    for account in fintech-run fintech-backup; do
+        google projects add-iam-policy-binding "$project" "--member=serviceAccount:$(email $account)" \
+            --role=roles/cloudsql.client --condition=None > /dev/null
+    done
 }
 
 create_database() {
@@ -89,6 +111,39 @@ create_broker() {
     printf 'redis://:%s@%s:6379/0' "$password" "$where" | put redis-url
 }
 
+create_bucket() {
+    is_there storage buckets describe "$bucket" || google storage buckets create "$bucket" \
+        "--location=$region" --uniform-bucket-level-access --public-access-prevention
+    # What is deleted or written over can be had back for a month: only who may change the bucket itself
+    # can end that, and the program may not.
+    google storage buckets update "$bucket" --soft-delete-duration=30d "--lifecycle-file=$here/bucket.json"
+    google storage buckets add-iam-policy-binding "$bucket" --role=roles/storage.objectUser \
+        "--member=serviceAccount:$(email fintech-bucket)" > /dev/null
+    has_secret backup-credentials && return
+    # Its secret half is told once. Of a try that ended here the guide says how to find the key.
+    key=$(google storage hmac create "$(email fintech-bucket)" --format='value(metadata.accessId,secret)')
+    printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' \
+        "${key%%[[:space:]]*}" "${key##*[[:space:]]}" | put backup-credentials fintech-backup
+}
+
+start_each() { # JOB FILE WHEN
+    google run jobs replace "$2" "--region=$region"
+    google run jobs add-iam-policy-binding "$1" "--region=$region" --role=roles/run.jobsExecutor \
+        "--member=serviceAccount:$(email fintech-schedule)" > /dev/null
+    is_there scheduler jobs describe "$1" "--location=$region" ||
+        google scheduler jobs create http "$1" "--location=$region" "--schedule=$3" --time-zone=Etc/UTC \
+            "--uri=https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/$1:run" \
+            --http-method=POST "--oauth-service-account-email=$(email fintech-schedule)"
+}
+
+back_up() { # TAG
+    for secret in $of_backups; do
+        ! has_secret "$secret" || let_read "$secret" fintech-backup
+    done
+    start_each fintech-backup "$(render backup-job.yaml "$1")" '17 3 * * *'
+    start_each fintech-restore-check "$(render restore-check-job.yaml "$1")" '47 4 * * 0'
+}
+
 serve() { # TAG
     google run services replace "$(render service.yaml "$1")" "--region=$region"
     # The program has its own sign-in; only the load balancer reaches it.
@@ -97,22 +152,22 @@ serve() { # TAG
     for pool in celery celery-sync celery-beat; do
         google run worker-pools replace "$(render $pool.yaml "$1")" "--region=$region"
     done
+    back_up "$1"
 }
 
 case "${1:-}" in
     create)
         google services enable run.googleapis.com sqladmin.googleapis.com redis.googleapis.com \
             secretmanager.googleapis.com artifactregistry.googleapis.com compute.googleapis.com \
-            dns.googleapis.com
-        is_there iam service-accounts describe "$account" || google iam service-accounts create fintech-run
-        google projects add-iam-policy-binding "$project" "--member=serviceAccount:$account" \
-            --role=roles/cloudsql.client --condition=None > /dev/null
+            dns.googleapis.com storage.googleapis.com cloudscheduler.googleapis.com
+        create_accounts
         is_there artifacts repositories describe fintech "--location=$region" ||
             google artifacts repositories create fintech --repository-format=docker "--location=$region"
         is_there compute addresses describe fintech --global ||
             google compute addresses create fintech --global
         create_database
         create_broker
+        create_bucket
         echo "let $host lead to $(address)"
         ;;
     secrets)
@@ -177,10 +232,13 @@ case "${1:-}" in
         google run jobs execute fintech-once "--region=$region" --wait "--args=^$(printf '\037')^${words%?}"
         ;;
     backup)
-        google sql backups create --instance=fintech
+        google run jobs execute fintech-backup "--region=$region" --wait
+        ;;
+    check)
+        google run jobs execute fintech-restore-check "--region=$region" --wait
         ;;
     *)
-        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -1,8 +1,11 @@
 """deploy/cloud-run: the files are the program's, and setup.sh keeps its order."""
 
+import configparser
+import json
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -17,9 +20,12 @@ FOLDER = ROOT / "deploy" / "cloud-run"
 GUIDE = (ROOT / "docs" / "guides" / "deploy-to-google-cloud.md").read_text("utf-8")
 OBJECTS = {
     name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
-    for name in ("service", "celery", "celery-sync", "celery-beat", "job")
-}
+    for name in (
+        "service", "celery", "celery-sync", "celery-beat", "job", "backup-job", "restore-check-job",
+    )
+}  # fmt: skip
 POOLS = ("celery", "celery-sync", "celery-beat")
+BACKUPS = ("backup-job", "restore-check-job")
 SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
 
 FURTHER_SECRETS = {
@@ -69,15 +75,28 @@ CONTAINER = closed(
     },
     command={"type": "array", "items": TEXT},
     args={"type": "array", "items": TEXT},
+    volumeMounts={"const": [{"name": "bucket", "mountPath": "/secrets/bucket"}]},
     ports={"const": [{"name": "http1", "containerPort": 8000}]},
     startupProbe=PROBE,
     livenessProbe=PROBE,
+)
+VOLUME = closed(
+    {
+        "name": {"const": "bucket"},
+        "secret": closed(
+            {
+                "secretName": {"pattern": "^[a-z-]+$"},
+                "items": {"const": [{"key": "latest", "path": "credentials"}]},
+            }
+        ),
+    }
 )
 POD = closed(
     {
         "serviceAccountName": TEXT,
         "containers": {"type": "array", "items": CONTAINER, "maxItems": 1},
     },
+    volumes={"type": "array", "items": VOLUME, "maxItems": 1},
     containerConcurrency={"type": "integer", "maximum": 1000},
     timeoutSeconds={"anyOf": [{"type": "integer", "maximum": 3600}, {"pattern": "^[0-9]+$"}]},
     maxRetries={"type": "integer"},
@@ -118,10 +137,13 @@ SCHEMAS = {
 }
 
 
+def pod(each):
+    spec = each["spec"]["template"]["spec"]
+    return spec["template"]["spec"] if each["kind"] == "Job" else spec
+
+
 def container(name):
-    spec = OBJECTS[name]["spec"]["template"]["spec"]
-    pod = spec["template"]["spec"] if name == "job" else spec
-    return pod["containers"][0]
+    return pod(OBJECTS[name])["containers"][0]
 
 
 def variables(name):
@@ -177,6 +199,36 @@ def test_the_job_migrates():
         "env",
         *compose("docker-compose.prod.yml")["services"]["migrate"]["command"],
     ]
+
+
+def test_backups_are_made_and_checked_as_elsewhere():
+    backup, check = (container(name)["command"] + container(name)["args"] for name in BACKUPS)
+    theirs = compose("docker-compose.prod.yml")["services"]["backup"]["command"]
+    assert backup == [*theirs[:2], "--keep", "14"]
+    assert check == ["fintech", "restore", "--check"]
+
+
+@pytest.mark.parametrize("name", BACKUPS)
+def test_backups_go_to_googles_own_storage_by_what_one_account_may_do(name):
+    found = {each: value.get("value") for each, value in variables(name).items()}
+    assert found["BACKUP_S3_URL"] == "s3://${PROJECT}-fintech-backups/backups"
+    assert found["AWS_ENDPOINT_URL"] == "https://storage.googleapis.com"
+    [volume], [mount] = pod(OBJECTS[name])["volumes"], container(name)["volumeMounts"]
+    [item] = volume["secret"]["items"]
+    assert found["AWS_SHARED_CREDENTIALS_FILE"] == f"{mount['mountPath']}/{item['path']}"
+    # The web server's account cannot read the key to the bucket.
+    for other, each in OBJECTS.items():
+        account = "fintech-backup" if other in BACKUPS else "fintech-run"
+        assert pod(each)["serviceAccountName"] == f"{account}@${{PROJECT}}.iam.gserviceaccount.com"
+    mounting = {each for each in OBJECTS if "backup-credentials" in str(OBJECTS[each])}
+    assert mounting == set(BACKUPS)
+
+
+@pytest.mark.parametrize("name", BACKUPS)
+def test_the_lines_of_settings_come_last(name):
+    """`settings.env` adds to the end of the file."""
+    assert list(container(name))[-1] == "env"
+    assert list(pod(OBJECTS[name]))[-1] == "containers"
 
 
 def test_the_founding_documents_names_are_there():
@@ -262,7 +314,8 @@ def test_a_step_that_is_repeated_makes_nothing_again(tmp_path, step):
     assert (status, len(changing(calls)) > 6) == (0, True)
     status, calls = setup(tmp_path, step, missing="0", told="fintech")
     assert status == 0
-    again = [call for call in changing(calls) if not re.search("services enable|iam-policy", call)]
+    harmless = "services enable|iam-policy|buckets update"
+    again = [call for call in changing(calls) if not re.search(harmless, call)]
     assert again == []
 
 
@@ -280,10 +333,10 @@ def test_keys_are_written_once_and_plaids_again(tmp_path):
 def test_a_release_migrates_before_it_serves(tmp_path):
     status, calls = setup(tmp_path, "release", "0.2.0")
     assert status == 0
-    order = ("docker push", "jobs replace", "jobs execute", "services replace",
-             "worker-pools replace")  # fmt: skip
+    order = ("docker push", "/job.yaml", "jobs execute", "services replace",
+             "worker-pools replace", "/backup-job.yaml")  # fmt: skip
     places = [[n for n, call in enumerate(calls) if words in call] for words in order]
-    assert [len(each) for each in places] == [1, 1, 1, 1, 3]
+    assert [len(each) for each in places] == [1, 1, 1, 1, 3, 1]
     flat = [place for each in places for place in each]
     assert flat == sorted(flat)
 
@@ -300,18 +353,18 @@ def test_what_is_rendered_is_whole_and_asks_for_no_secret_that_is_not_there(
 ):
     status, _ = setup(tmp_path, "rollback", "0.1.0", missing=missing)
     assert status == 0
-    for name in ("service", *POOLS):
+    for name in ("service", *POOLS, *BACKUPS):
         text = (tmp_path / f"log.{name}.yaml").read_text()
         assert "${" not in text
         assert "/money-1/fintech/fintech-app:0.1.0\n" in text
     service = yaml.safe_load((tmp_path / "log.service.yaml").read_text())
-    [app] = service["spec"]["template"]["spec"]["containers"]
+    [app] = pod(service)["containers"]
     found = {each["name"]: each for each in app["env"]}
     assert ("PLAID_SECRET" in found) is ("OPENAI_API_KEY" in found) is has_keys
     assert found["TRUSTED_PROXIES"]["value"].endswith(",203.0.113.7")
 
 
-@pytest.mark.parametrize("name", ["service", *POOLS])
+@pytest.mark.parametrize("name", ["service", *POOLS, *BACKUPS])
 def test_every_setting_can_be_given_in_a_file_of_ones_own(tmp_path, name):
     given = {setting: f'a "{setting}" \\ value=1' for setting in Settings.model_fields}
     lines = [f"{setting}={value}" for setting, value in given.items()]
@@ -319,10 +372,88 @@ def test_every_setting_can_be_given_in_a_file_of_ones_own(tmp_path, name):
     status, _ = setup(tmp_path, "rollback", "0.1.0", missing="0")
     assert status == 0
     rendered = yaml.safe_load((tmp_path / f"log.{name}.yaml").read_text())
-    [app] = rendered["spec"]["template"]["spec"]["containers"]
+    [app] = pod(rendered)["containers"]
     found = [each["name"] for each in app["env"]]
     assert len(found) == len(set(found))
     assert {each["name"]: each.get("value") for each in app["env"]}.items() >= given.items()
+
+
+def test_the_bucket_keeps_what_was_deleted_and_its_key_is_a_file_of_credentials(tmp_path):
+    status, calls = setup(tmp_path, "create", told="GOOG1EXAMPLE\tab/c+d=")
+    assert status == 0
+    bucket = "gs://money-1-fintech-backups"
+    [made] = [call for call in calls if "buckets create" in call]
+    assert f"{bucket} --location=europe-west1 --uniform-bucket-level-access" in made
+    assert made.endswith("--public-access-prevention")
+    [kept] = [call for call in calls if "buckets update" in call]
+    assert f"{bucket} --soft-delete-duration=30d" in kept
+    [path] = re.findall(r"--lifecycle-file=(\S+)", kept)
+    [rule] = json.loads(Path(path).read_text("utf-8"))["rule"]
+    # Only the program deletes backups; what goes by itself is uploads that never ended.
+    assert rule == {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}
+    credentials = configparser.ConfigParser(interpolation=None)
+    credentials.read_string((tmp_path / "log.backup-credentials").read_text())
+    assert dict(credentials["default"]) == {
+        "aws_access_key_id": "GOOG1EXAMPLE", "aws_secret_access_key": "ab/c+d=",
+    }  # fmt: skip
+
+
+def granted(calls):
+    """Return what each account may do: the role, and on what."""
+    found = {}
+    for call in calls:
+        if "add-iam-policy-binding" in call and "serviceAccount:" in call:
+            [account] = re.findall(r"serviceAccount:([a-z-]+)@money-1\.iam", call)
+            [role] = re.findall(r"--role=roles/(\S+)", call)
+            [where] = re.findall(r"add-iam-policy-binding (\S+)", call)
+            found.setdefault(account, set()).add((role, where))
+    return found
+
+
+def test_no_account_may_do_more_than_it_must(tmp_path):
+    _, created = setup(tmp_path, "create")
+    _, released = setup(tmp_path, "release", "0.2.0", missing="0")
+    found = granted([*created, *released])
+    read = "secretmanager.secretAccessor"
+    assert found["fintech-bucket"] == {("storage.objectUser", "gs://money-1-fintech-backups")}
+    assert found["fintech-schedule"] == {
+        ("run.jobsExecutor", "fintech-backup"), ("run.jobsExecutor", "fintech-restore-check"),
+    }  # fmt: skip
+    asked = {
+        each["valueFrom"]["secretKeyRef"]["name"]
+        for name in BACKUPS for each in variables(name).values() if "valueFrom" in each
+    }  # fmt: skip
+    assert found["fintech-backup"] == {
+        ("cloudsql.client", "money-1"),
+        *((read, secret) for secret in asked | {"backup-credentials"}),
+    }
+    assert found["fintech-run"] == {
+        ("cloudsql.client", "money-1"), (read, "database-url"), (read, "redis-url"),
+    }  # fmt: skip
+
+
+def test_each_night_a_backup_is_started_and_each_week_one_is_restored_to_see(tmp_path):
+    status, calls = setup(tmp_path, "release", "0.2.0")
+    assert status == 0
+    started = {
+        re.findall(r"jobs/(\S+):run", call)[0]: re.findall(r"--schedule=(.*?) --", call)[0]
+        for call in calls if "scheduler jobs create http" in call
+    }  # fmt: skip
+    assert started == {"fintech-backup": "17 3 * * *", "fintech-restore-check": "47 4 * * 0"}
+    assert set(started) == {OBJECTS[name]["metadata"]["name"] for name in BACKUPS}
+    _, calls = setup(tmp_path, "release", "0.3.0", missing="0")
+    assert not any("scheduler jobs create" in call for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("verb", "job"), [("backup", "fintech-backup"), ("check", "fintech-restore-check")]
+)
+def test_a_backup_is_made_and_checked_now(tmp_path, verb, job):
+    status, calls = setup(tmp_path, verb)
+    [call] = [call for call in calls if "jobs execute" in call]
+    assert (status, call.split()[6]) == (0, job)
+    status, _ = setup(tmp_path, verb, status="1")
+    assert status != 0
 
 
 def test_a_command_is_run_word_by_word(tmp_path):
