@@ -58,6 +58,9 @@ from app.ui.views.users import (
 PAGE_ROWS = 50
 ROWS_MAX = 400
 
+LONG_CATEGORY = "Travel, commuting and whatever else is on the way there"
+LONG_ACCOUNT = "Joint current account of Maximiliane Oberhuber-Sommer and Ben"
+
 # Name, description, category, account, typical amount, whether it is pending when new.
 _HABITS = (
     ("Greenleaf Market", "GREENLEAF MKT #0231 OAKTON", "Groceries", "Everyday", "-64.18"),
@@ -71,7 +74,7 @@ _HABITS = (
     ("Dr. Okafor", "OKAFOR DENTAL PRACTICE", "Health", "Everyday", "-90.00"),
     ("Savings", "TRANSFER TO SAV 9921", "Transfers", "Everyday", "-400.00"),
     ("Paperback & Sons Second-hand Booksellers", "PAPERBACK SONS", "", "Travel Card", "-23.60"),
-    ("Skyline Air", "SKYLINE AIR 0162230091 REFUND", "Travel", "Travel Card", "212.40"),
+    ("Skyline Air", "SKYLINE AIR 0162230091 REFUND", LONG_CATEGORY, LONG_ACCOUNT, "212.40"),
 )
 _ACCOUNTS = (("everyday", "Everyday"), ("travel", "Travel Card"), ("savings", "Rainy Day"))
 CATEGORIES = tuple((name.lower(), name) for name in sorted({habit[2] for habit in _HABITS} - {""}))

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.ui.preview_data import LONG_ACCOUNT, LONG_CATEGORY
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("preview")]
 
 AXE = Path(".tools/axe/axe.min.js")
@@ -30,6 +32,14 @@ BEYOND_THE_EDGE = """() => [...document.querySelectorAll("body *")]
   .filter(([, box]) => box.width > 0 && (box.right > document.documentElement.clientWidth + 0.5
       || box.left < -0.5))
   .map(([element]) => `${element.tagName}.${element.getAttribute("class")}`)"""
+
+
+BEYOND_THE_CELL = """() => [...document.querySelectorAll("[data-row] > td")].flatMap((cell) => {
+    const edge = cell.getBoundingClientRect().right + 0.5;
+    return [...cell.querySelectorAll(":not(.visually-hidden, .truncate *)")]
+      .filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > edge)
+      .map((each) => each.textContent);
+})"""
 
 
 def open_page(browser: Browser, url: str, *, width: int = 1280, **options: object) -> Page:
@@ -106,6 +116,23 @@ def test_nothing_is_beyond_the_edge_of_the_screen(browser, preview_url):
                 beyond[f"{path} at {width}"] = found[:5]
     page.context.close()
     assert not beyond, json.dumps(beyond, indent=1)
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280])
+def test_long_names_stay_in_their_columns_and_are_told_in_full(browser, preview_url, width):
+    page = open_page(browser, preview_url + "/transactions?search=skyline", width=width)
+    expect(page.locator("[data-row]").first).to_be_visible()
+    beyond = page.evaluate(BEYOND_THE_CELL)
+    hovered = page.locator("[data-row]").first.evaluate(
+        """(row) => {
+            const box = row.querySelector(".amount").getBoundingClientRect();
+            const top = document.elementFromPoint(box.left - 20, box.top + box.height / 2);
+            return top.closest("[title]").title;
+        }"""
+    )
+    page.context.close()
+    assert not beyond
+    assert hovered == f"{LONG_ACCOUNT} · {LONG_CATEGORY}"
 
 
 def test_no_page_breaks_the_policy_leaves_the_origin_or_complains(browser, preview_url):
