@@ -42,13 +42,14 @@ INJECTED = """() => {
     const found = [];
     if ("xss" in window) found.push("window.xss");
     for (const each of document.querySelectorAll("*")) {
-        const tag = each.outerHTML.slice(0, 150);
-        if (alien.test(each.tagName) || each.id === "xss") found.push(tag);
-        if (each.tagName === "SCRIPT" && !each.src && each.textContent.trim()) found.push(tag);
+        // Only of what is found: of every element it would be the page over and over.
+        const tag = () => each.outerHTML.slice(0, 150);
+        if (alien.test(each.tagName) || each.id === "xss") found.push(tag());
+        if (each.tagName === "SCRIPT" && !each.src && each.textContent.trim()) found.push(tag());
         for (const { name, value } of each.attributes) {
             const leads = /^(src|href|xlink:href|action|formaction|data|srcdoc|hx-get|hx-post)$/;
-            if (/^(on|hx-on|style$)/i.test(name)) found.push(tag);
-            if (leads.test(name) && value && !ours(value)) found.push(tag);
+            if (/^(on|hx-on|style$)/i.test(name)) found.push(tag());
+            if (leads.test(name) && value && !ours(value)) found.push(tag());
         }
     }
     return found;
