@@ -1,7 +1,9 @@
 # Vault Agent on the machine of docker-compose.prod.yml, in its folder: writes the files of ./secrets.
 #
 #   vault kv put secret/fintech-app encryption_keys=@… secret_key=@… plaid_secret=…
-#   vault agent -config=deploy/vault/agent.hcl
+#   sudo vault agent -config=deploy/vault/agent.hcl
+#
+# As root: the files are nobody's to write.
 #
 # Each key of secret/fintech-app becomes the file of its name, in lower case as make-secrets.sh has
 # them; run that first, for those that Vault has not got. Processes read secrets when they start.
@@ -14,12 +16,15 @@ auto_auth {
     config = {
       role_id_file_path   = "/etc/fintech/vault-role-id"
       secret_id_file_path = "/etc/fintech/vault-secret-id"
+      # Else the agent could sign in once, and not again after a restart.
+      remove_secret_id_file_after_reading = false
     }
   }
 }
 
 template {
-  # What the template itself says: nothing. It writes one file for each key.
+  # It writes one file for each key. What it says itself is the version: the command below runs only when
+  # that is another than before.
   destination = "secrets/.from-vault"
   perms       = "0444"
   contents    = <<-END
@@ -27,6 +32,7 @@ template {
     {{- range $name, $value := .Data.data -}}
     {{- $value | writeToFile (printf "secrets/%s" $name) "" "" "0444" -}}
     {{- end -}}
+    {{- .Data.metadata.version -}}
     {{- end -}}
   END
   exec {
