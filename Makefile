@@ -101,8 +101,8 @@ check-cloud: $(TOOLS) ## Check the files for AWS with cfn-lint, and play them ag
 	@$(UV) run --quiet --no-project --with cfn-lint==1.58.0 --with 'moto[all]==5.2.1' --with pyyaml==6.0.3 \
 		python -W ignore -m scripts.check_cloud
 
-scan: $(DEVELOPMENT) $(ASSETS) ## Attack the running program with schemathesis and sqlmap, in minutes
-	@$(UV) run --quiet --no-project --with schemathesis==4.32.5 --with sqlmap==1.10.10 \
+scan: $(DEVELOPMENT) $(ASSETS) ## Let semgrep read the program, and schemathesis and sqlmap attack it, in minutes
+	@$(UV) run --quiet --no-project --with schemathesis==4.32.5 --with sqlmap==1.10.10 --with semgrep==1.185.0 \
 		$(BIN)/python -m scripts.scan $(arguments)
 
 check: lint check-migrations ## Everything that must pass before a commit counts

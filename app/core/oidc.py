@@ -346,7 +346,7 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) and value.isprintable() else ""
 
 
-# The operator chose the address, which may well be in the same private network.
+# nosemgrep: client-without-guard - the operator chose it, perhaps in the same private network
 _client = HttpClient(pool_size=REDEEMED_AT_ONCE_MAX + 1, answer_bytes_max=ANSWER_BYTES_MAX)
 _redeeming = threading.BoundedSemaphore(REDEEMED_AT_ONCE_MAX)
 _documents = _Documents()

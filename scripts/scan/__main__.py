@@ -1,8 +1,8 @@
-"""`make scan`: the running program under scanners that attack it from outside.
+"""`make scan`: the program under scanners, one that reads it and two that attack it as it runs.
 
-schemathesis asks every operation of the API what its description does not expect; sqlmap tries to
-get SQL through every parameter. What is found, and every request that the program's own log says
-failed, makes the status 1.
+semgrep follows what people send to where it must not go. schemathesis asks every operation of the
+API what its description does not expect; sqlmap tries to get SQL through every parameter. What is
+found, and every request that the program's own log says failed, makes the status 1.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.scan import injections, properties
+from scripts.scan import flows, injections, properties
 from scripts.scan.findings import Outcome, say
 from scripts.scan.target import Target, running
 
@@ -21,16 +21,22 @@ SEED = 20261129
 def main() -> int:
     """Start the target, let each scanner attack it, and say what they found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", choices=("schemathesis", "sqlmap"))
+    parser.add_argument("--only", choices=("semgrep", "schemathesis", "sqlmap"))
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--examples", type=int, default=properties.EXAMPLES)
     parser.add_argument("--keep", type=Path, help="where the scanners' logs shall stay")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, running() as target:
-        folder = given.keep or Path(temporary)
+    outcomes = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (given.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        say(f"the demo household is at {target.url}")
-        outcomes = list(_attacks(target, folder, given))
+        if given.only in (None, "semgrep"):
+            outcomes.append(flows.attack(folder))
+            say(outcomes[-1].summary)
+        if given.only != "semgrep":
+            with running() as target:
+                say(f"the demo household is at {target.url}")
+                outcomes += _attacks(target, folder, given)
     return _conclude(outcomes)
 
 

@@ -1,7 +1,9 @@
 """What a scanner says at its end."""
 
+import os
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +24,20 @@ class Outcome:
     findings: tuple[str, ...] = ()
 
 
-def run(command: list[str], log: Path, *, seconds_max: int) -> int | None:
+def run(
+    command: list[str],
+    log: Path,
+    *,
+    seconds_max: float,
+    environment: Mapping[str, str] | None = None,
+) -> int | None:
     """Run a scanner beside its log; return its status, or None when it did not end in time."""
     with log.open("wb") as file:
         try:
             done = subprocess.run(
                 command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 timeout=seconds_max, check=False, cwd=log.parent,
+                env={**os.environ, **(environment or {})},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return None

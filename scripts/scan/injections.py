@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,11 @@ from scripts.scan.target import Target
 
 LEVEL, RISK = 2, 2
 AT_ONCE = 2
-SECONDS_MAX = 300
+SECONDS_MAX = 60
 """For one request, with all of its parameters."""
+SECONDS_IN_ALL = 400
+"""After which no request is begun."""
+_CUT = "cut short"
 TESTED = re.compile(r"testing for SQL injection on (.+?) parameter '(.+?)'")
 FOUND = re.compile(r"^Parameter: (.+) \(.+\)$", re.MULTILINE)
 SUSPECTED = re.compile(r"parameter '(.+?)' (?:appears to be .*injectable|is vulnerable)")
@@ -33,8 +37,14 @@ def attack(target: Target, folder: Path) -> Outcome:
     wanted = requests.all_of(document, target)
     say(f"sqlmap: {len(wanted)} requests, level {LEVEL}, risk {RISK}")
     refused = tuple(_refused(target.url, wanted))
+    until = time.monotonic() + SECONDS_IN_ALL
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        logs = list(pool.map(lambda each: _attack(target.url, folder, *each), enumerate(wanted)))
+        logs = list(
+            pool.map(
+                lambda each: _attack(target.url, folder, *each) if time.monotonic() < until else "",
+                enumerate(wanted),
+            )
+        )
     tested = sum(len(TESTED.findall(log)) for log in logs)
     findings = tuple(
         finding
@@ -44,7 +54,7 @@ def attack(target: Target, folder: Path) -> Outcome:
     findings = (*refused, *findings)
     summary = (
         f"sqlmap, level {LEVEL}, risk {RISK}: {tested} parameters of {len(wanted)} requests, "
-        f"{len(findings)} findings"
+        f"{sum(map(was_cut, logs))} cut short at {SECONDS_MAX} s, {len(findings)} findings"
     )
     return Outcome(summary, findings)
 
@@ -90,15 +100,25 @@ def _attack(url: str, folder: Path, number: int, request: Request) -> str:
     ]  # fmt: skip
     status = run(command, log, seconds_max=SECONDS_MAX)
     written = log.read_text("utf-8", "replace")
-    return written if status == 0 else f"{written}\nended with {status}"
+    return written if status == 0 else f"{written}\n{_CUT if status is None else status}"
+
+
+def was_cut(log: str) -> bool:
+    """Tell whether sqlmap was stopped before it was through with a request."""
+    return log.endswith(_CUT)
 
 
 def judge(request: Request, log: str) -> Iterator[str]:
-    """Yield what sqlmap found, and whatever it was asked to try and did not."""
+    """Yield what sqlmap found, and whatever it was asked to try and did not.
+
+    What it had no time for is counted in the summary, if it got as far as a first parameter.
+    """
     suspected = set(SUSPECTED.findall(log)) - set(CLEARED.findall(log))
     for parameter in sorted({*FOUND.findall(log), *suspected}):
         yield f"injectable: {request.name}, {parameter}"
     tried = [parameter for _, parameter in TESTED.findall(log)]
+    if tried and was_cut(log):
+        return
     for name in request.parameters:
         if not any(each == name or each.endswith(f" {name}") for each in tried):
             yield f"not tested: {request.name}, {name}: {log.strip()[-300:]}"

@@ -8,7 +8,7 @@ from typing import Any
 from scripts.scan.findings import Outcome, run, say
 from scripts.scan.target import Target
 
-SECONDS_MAX = 600
+SECONDS_MAX = 360
 EXAMPLES = 25
 """For each operation, besides those at the edges of each value."""
 CHECKS = (

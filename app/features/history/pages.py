@@ -113,6 +113,7 @@ def _turn(
             return _preview(request, session, current, change_set_id, error)
     if is_fragment_request(request) and place:
         return render(request, page="history/_turned.html", verb=verb, back=place)
+    # nosemgrep: redirect-to-another-server - _BACK lets through pages of ours alone
     response = RedirectResponse(place or views.url_of(change_set_id), _SEE_OTHER)
     return flashes.add(response, "Undone." if verb == "undo" else "In force again.")
 

@@ -96,6 +96,7 @@ def edit_transactions(
     )
     if not is_fragment_request(request):
         words = f"{edited.transactions:,} changed." if edited else "Nothing was changed."
+        # nosemgrep: redirect-to-another-server - url() writes the filter behind a path of ours
         return flashes.add(RedirectResponse(query.url(asked.wanted), _SEE_OTHER), words)
     return _list(request, session, current, asked, names, after=None, edited=edited)
 

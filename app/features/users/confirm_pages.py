@@ -90,7 +90,7 @@ def confirm_by_passkey(
 
 
 def _go_on(opened: SignedInBrowser, next_url: str, *, again: bool) -> Response:
-    response = enter(local_path(next_url), opened)
+    response = enter(next_url, opened)
     if again:
         flashes.add(response, "Thank you. Now press the button once more.", "info")
     return response

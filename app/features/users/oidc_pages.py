@@ -45,6 +45,7 @@ def go_to_provider(request: Request, visitor: Visitor) -> Response:
         raise
     except AppError as error:
         return sign_in_form(request, next_url="", error=error)
+    # nosemgrep: redirect-to-another-server - the provider is the operator's choice
     return RedirectResponse(url, _SEE_OTHER)
 
 

@@ -87,7 +87,7 @@ def sign_in(
         return sign_in_form(request, next_url=next, email=email, error=error)
     if isinstance(opened, AwaitsCode):
         return code_form(request, opened.pending_token, next_url=next)
-    return enter(local_path(next), opened)
+    return enter(next, opened)
 
 
 @router.post("/sign-in/code")
@@ -106,7 +106,7 @@ def enter_code(
         if error.code == "sign_in_expired":
             return sign_in_form(request, next_url=next, error=error)
         return code_form(request, pending, next_url=next, error=error)
-    return enter(local_path(next), opened)
+    return enter(next, opened)
 
 
 @router.get("/register")
@@ -239,8 +239,8 @@ def code_form(
 
 
 def enter(target: str, opened: SignedInBrowser) -> Response:
-    """Give the browser its session and lead it on."""
-    response = RedirectResponse(target, _SEE_OTHER)
+    """Give the browser its session and lead it on, whoever named the target: not to elsewhere."""
+    response = RedirectResponse(local_path(target), _SEE_OTHER)
     return csrf.set_session_cookie(response, opened.cookie, opened.expires_at)
 
 

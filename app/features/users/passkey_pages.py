@@ -25,7 +25,7 @@ from app.features.users.current import (
     Visitor,
     system_session,
 )
-from app.features.users.pages import code_form, enter, local_path, sign_in_form
+from app.features.users.pages import code_form, enter, sign_in_form
 from app.features.users.passkeys import Answer, Ceremony
 from app.ui import flashes
 from app.ui.forms import errors_by_field, form_page
@@ -84,7 +84,7 @@ def sign_in(
         opened = passkeys.sign_in(answer, client)
     except AppError as error:
         return sign_in_form(request, next_url=next, error=error)
-    return enter(local_path(next), opened)
+    return enter(next, opened)
 
 
 @router.post("/sign-in/code/passkey/begin")
@@ -109,7 +109,7 @@ def take_second_step(
         if error.code == "sign_in_expired":
             return sign_in_form(request, next_url=next, error=error)
         return code_form(request, pending, next_url=next, error=error)
-    return enter(local_path(next), opened)
+    return enter(next, opened)
 
 
 @router.get(_SETTINGS)
