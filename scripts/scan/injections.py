@@ -16,10 +16,9 @@ from scripts.scan.target import Target
 
 LEVEL, RISK = 2, 2
 AT_ONCE = 2
-SECONDS_MAX = 60
-"""For one request, with all of its parameters."""
 SECONDS_IN_ALL = 400
-"""After which no request is begun."""
+"""Which the requests share: what one leaves over is there for those after it."""
+SECONDS_MIN = 10
 _CUT = "cut short"
 TESTED = re.compile(r"testing for SQL injection on (.+?) parameter '(.+?)'")
 FOUND = re.compile(r"^Parameter: (.+) \(.+\)$", re.MULTILINE)
@@ -37,14 +36,7 @@ def attack(target: Target, folder: Path) -> Outcome:
     wanted = requests.all_of(document, target)
     say(f"sqlmap: {len(wanted)} requests, level {LEVEL}, risk {RISK}")
     refused = tuple(_refused(target.url, wanted))
-    until = time.monotonic() + SECONDS_IN_ALL
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        logs = list(
-            pool.map(
-                lambda each: _attack(target.url, folder, *each) if time.monotonic() < until else "",
-                enumerate(wanted),
-            )
-        )
+    logs = _attack_all(target.url, folder, wanted)
     tested = sum(len(TESTED.findall(log)) for log in logs)
     findings = tuple(
         finding
@@ -54,9 +46,26 @@ def attack(target: Target, folder: Path) -> Outcome:
     findings = (*refused, *findings)
     summary = (
         f"sqlmap, level {LEVEL}, risk {RISK}: {tested} parameters of {len(wanted)} requests, "
-        f"{sum(map(was_cut, logs))} cut short at {SECONDS_MAX} s, {len(findings)} findings"
+        f"{sum(map(was_cut, logs))} cut short, {len(findings)} findings"
     )
     return Outcome(summary, findings)
+
+
+def _attack_all(url: str, folder: Path, wanted: list[Request]) -> list[str]:
+    """Let sqlmap at the requests, each for its share of the time that is left; return its logs."""
+    until = time.monotonic() + SECONDS_IN_ALL
+
+    def attack_next(number: int) -> str:
+        seconds = share(until - time.monotonic(), len(wanted) - number)
+        return _attack(url, folder, number, wanted[number], seconds_max=seconds)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(attack_next, range(len(wanted))))
+
+
+def share(seconds_left: float, requests_left: int) -> float:
+    """Return how long one of the requests may take so that all get their turn in time."""
+    return max(SECONDS_MIN, seconds_left * AT_ONCE / (requests_left + AT_ONCE - 1))
 
 
 def _refused(url: str, wanted: list[Request]) -> Iterator[str]:
@@ -76,11 +85,11 @@ def finds_what_is_planted(database: str, folder: Path) -> bool:
     """Tell whether sqlmap, as it is used here, finds a parameter that lets SQL through."""
     request = Request("GET", "/?name=tea", {}, "", ("name",))
     with planted.running(database) as url:
-        log = _attack(url, folder, 999, request)
+        log = _attack(url, folder, 999, request, seconds_max=SECONDS_IN_ALL)
     return list(judge(request, log)) == ["injectable: GET /, name"]
 
 
-def _attack(url: str, folder: Path, number: int, request: Request) -> str:
+def _attack(url: str, folder: Path, number: int, request: Request, *, seconds_max: float) -> str:
     """Let sqlmap at one request; return what it wrote."""
     stem = folder / f"sqlmap-{number:03}"
     file, log = stem.with_suffix(".request"), stem.with_suffix(".log")
@@ -98,7 +107,7 @@ def _attack(url: str, folder: Path, number: int, request: Request) -> str:
         "--ignore-redirects", "--skip-waf", "--flush-session", "--disable-coloring",
         f"--output-dir={stem}", "--timeout=30", "--retries=1",
     ]  # fmt: skip
-    status = run(command, log, seconds_max=SECONDS_MAX)
+    status = run(command, log, seconds_max=seconds_max)
     written = log.read_text("utf-8", "replace")
     return written if status == 0 else f"{written}\n{_CUT if status is None else status}"
 

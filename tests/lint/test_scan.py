@@ -148,6 +148,16 @@ def test_F13_what_sqlmap_had_no_time_for_is_counted_and_no_finding() -> None:
     assert list(injections.judge(ASKED, begun)) == []
 
 
+def test_F13_requests_share_the_time_so_that_the_last_gets_its_turn() -> None:
+    at, running = 0.0, [0.0, 0.0]
+    for number in range(43):  # as if each took all it may
+        at = min(running)
+        running[running.index(at)] += injections.share(injections.SECONDS_IN_ALL - at, 43 - number)
+    assert at < injections.SECONDS_IN_ALL
+    assert max(running) <= injections.SECONDS_IN_ALL + 2 * injections.SECONDS_MIN
+    assert injections.share(400, 1) == 400
+
+
 def test_F13_what_sqlmap_suspects_or_never_began_is_a_finding_though_time_ran_out() -> None:
     suspected = TRIED.format(name="") + "\ncut short"
     assert list(injections.judge(ASKED, suspected)) == ["injectable: GET /, name"]
