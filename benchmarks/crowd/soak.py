@@ -6,16 +6,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+
+from app.core.config import settings
 from benchmarks.crowd import installation, people, sending, visits
-from benchmarks.crowd.growth import PER_HOUR_MAX, SHARE_MAX, Samples, verdict
+from benchmarks.crowd.growth import PER_HOUR_MAX, SHARE_MAX, Samples, Verdict, verdict
 from benchmarks.crowd.installation import Installation
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "soak.md"
 SAMPLE_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
-_PARTS = ("web", "worker", "beat", "PostgreSQL", "Valkey")
+_SHARED = "PostgreSQL, shared"
+_PARTS = ("web", "worker", "beat", "PostgreSQL", _SHARED, "Valkey")
 _HEAD = """# Soak
 
 Whether the program's memory stays as it is while people use it for hours. Made by `make soak` from
@@ -32,8 +37,9 @@ seconds the resident memory of each part was read, pages that processes share co
 first third is warming up and does not count; a line is laid through the rest (Theil and Sen's: the
 median of all slopes, so that single peaks do not turn it). A part *grows* when that line rises by
 more than {per_hour:.0f} MB an hour, and by more than {share:.0%} of the part's size within the time
-that was measured. Less than an hour says little: PostgreSQL's shared buffers and the caches of the
-program still fill then, which looks the same as growing.
+that was measured. Less than an hour says little: the caches of the program still fill then, which
+looks the same as growing. PostgreSQL sets its shared memory, {set_aside} MB, aside when it starts
+and touches it by and by: that is *filling* until all of it is resident, and growing only beyond.
 
 | Part | At first | In the end | Most | Line, MB an hour | Verdict |
 | --- | ---: | ---: | ---: | ---: | --- |
@@ -55,21 +61,48 @@ def main() -> int:
             done = sending.send(
                 ports, crowd, visits.choose, seconds=asked.minutes * 60, pause=PAUSE_SECONDS
             )
+        set_aside = _set_aside_megabytes()
     found = {name: verdict(samples[name]) for name in _PARTS}
+    if found[_SHARED].most <= set_aside:
+        found[_SHARED] = replace(found[_SHARED], grows=False)
     errors = sum(done.all.errors.values())
     rows = [
         f"| {name} | {each.first:.0f} MB | {each.last:.0f} MB | {each.most:.0f} MB |"
-        f" {each.slope:+.1f} | {'**grows**' if each.grows else 'flat'} |\n"
+        f" {each.slope:+.1f} | {_in_words(name, each)} |\n"
         for name, each in found.items()
     ]
     text = _HEAD.format(
         people=asked.people, rows=asked.rows, minutes=done.seconds / 60,
         requests=done.all.count, errors=errors, per_hour=PER_HOUR_MAX, share=SHARE_MAX,
+        set_aside=set_aside,
     ) + "".join(rows)  # fmt: skip
     print(text)
     if not asked.no_write:
         PAGE.write_text(text, encoding="utf-8")
     return 1 if errors or any(each.grows for each in found.values()) else 0
+
+
+def _in_words(name: str, found: Verdict) -> str:
+    if found.grows:
+        return "**grows**"
+    return "filling" if name == _SHARED and found.slope > PER_HOUR_MAX else "flat"
+
+
+def _set_aside_megabytes() -> int:
+    with psycopg.connect(settings.DATABASE_URL.get_secret_value()) as connection:
+        size = connection.execute(
+            "SELECT setting::int FROM pg_settings WHERE name = 'shared_memory_size'"
+        ).fetchone()
+    assert size is not None  # PostgreSQL 15 has it
+    return int(size[0])
+
+
+def _sizes(running: Installation) -> dict[str, float]:
+    """Return the megabytes of each part, those of PostgreSQL in two."""
+    sizes = {name: running.parts[name].memory_megabytes()[0] for name in _PARTS if name != _SHARED}
+    sizes[_SHARED] = running.parts["PostgreSQL"].shared_megabytes()
+    sizes["PostgreSQL"] -= sizes[_SHARED]
+    return sizes
 
 
 @contextmanager
@@ -81,9 +114,9 @@ def _sampling(running: Installation) -> Iterator[dict[str, Samples]]:
     def sample() -> None:
         started = time.monotonic()
         while not ended.wait(SAMPLE_SECONDS):
-            for name, samples in found.items():
-                once, _ = running.parts[name].memory_megabytes()
-                samples.append((time.monotonic() - started, once))
+            at = time.monotonic() - started
+            for name, size in _sizes(running).items():
+                found[name].append((at, size))
 
     thread = threading.Thread(target=sample)
     thread.start()
