@@ -232,8 +232,8 @@ MUTATIONS = (
     Mutation(
         "the database lets a viewer's request write",
         "app/core/database.py",
-        "set_config('transaction_read_only', 'on', true)",
-        "set_config('transaction_read_only', 'off', true)",
+        "{_AS_TENANT}, set_config('transaction_read_only', 'on', true)",
+        "{_AS_TENANT}, set_config('transaction_read_only', 'off', true)",
         VIEWERS + "test_T9_the_database_itself_lets_a_viewers_request_only_read",
     ),
     Mutation(
@@ -299,14 +299,13 @@ def main() -> int:
 
 
 def _copy(copy: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__", "vendor")
+    ignored = shutil.ignore_patterns("__pycache__")
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=ignored)
         else:
             shutil.copyfile(source, copy / name)
-    (copy / "app/ui/static/vendor").symlink_to(ROOT / "app/ui/static/vendor")
 
 
 def _try(copy: Path, mutation: Mutation) -> tuple[Mutation, str, float]:
