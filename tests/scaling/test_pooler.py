@@ -179,7 +179,7 @@ def test_the_stage_that_stays_on_a_server_connection_has_a_name_for_its_columns(
 
     Whoever changes these columns gives the table another name, in `apply.py` and here.
     """
-    assert "staged_transactions (" in apply._CREATE_STAGE
+    assert "staged_transactions (" in apply._PREPARE
     assert list(apply.COLUMNS.items()) == [
         ("id", "uuid"), ("account_id", "uuid"), ("source_account_id", "uuid"),
         ("source_id", "text"), ("date", "date"), ("authorized_date", "date"),
