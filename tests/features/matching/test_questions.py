@@ -1,11 +1,16 @@
 """What is not certain is asked once, answered by a person, and can be taken back."""
 
 import datetime as dt
+from decimal import Decimal
 
 from sqlalchemy import select
 
+from app.core.ids import uuid7
+from app.domain.matching.pairing import Pair
+from app.features.changes import service as changes
 from app.features.history.service.undo import redo, undo
 from app.features.matching.service import questions as service
+from app.features.matching.service.rows import Work
 from app.models import Account, Transaction
 from tests.factories.files import csv, ofx
 from tests.features.matching.histories import (
@@ -136,3 +141,13 @@ def note(ada, transaction_id, words: str) -> None:
 def of(ada, transaction_id) -> Transaction:
     with ada.session() as session:
         return session.scalars(select(Transaction).where(Transaction.id == transaction_id)).one()
+
+
+def test_a_pair_that_two_sources_of_one_account_bring_is_asked_once(ada) -> None:
+    left, right = uuid7(), uuid7()
+    with ada.session() as session:
+        change_set_id = changes.open_change_set(session, ada.household_id, kind="sync")
+        pairs = [Pair(str(left), str(right), Decimal(sure), "") for sure in ("0.7", "0.9", "0.8")]
+        Work(session, ada.household_id, change_set_id).ask("same_account", pairs)
+
+    assert [(each.left_id, each.confidence) for each in questions(ada)] == [(left, Decimal("0.9"))]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, func, select, text, update
@@ -27,11 +28,16 @@ _PAIR = ["household_id", "kind", "left_id", "right_id"]
 
 
 def insert_suggestions(
-    session: Session, household_id: UUID, suggestions: Sequence[Mapping[str, object]]
+    session: Session, household_id: UUID, suggestions: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Store questions; what was answered stays answered, what was moot is open again."""
+    """Store questions; what was answered stays answered, what was moot is open again.
+
+    Of a pair that comes twice, as by two sources of one account, the surest question counts.
+    """
     if suggestions:
-        values = [{"household_id": household_id, "id": uuid7(), **each} for each in suggestions]
+        surest_last = sorted(suggestions, key=lambda each: each["confidence"])
+        asked = {tuple(each[name] for name in _PAIR[1:]): each for each in surest_last}
+        values = [{"household_id": household_id, "id": uuid7(), **each} for each in asked.values()]
         statement = insert(MatchSuggestion).values(values)
         session.execute(
             statement.on_conflict_do_update(
