@@ -72,6 +72,15 @@ def test_debts_are_taken_off_the_net_worth(ada):
     assert page.index("Everyday") < page.index("groups-debts") < page.index("Credit cards")
 
 
+def test_a_bar_of_debts_alone_has_no_negative_width(ada):
+    book(ada.household_id, account("Card", "credit", "credit card", "-400.25"))
+
+    page = ada.get("/accounts").text
+
+    assert 'class="bar-assets"' in page
+    assert 'width="-' not in page
+
+
 def test_each_currency_has_a_worth_of_its_own_the_households_first(ada):
     book(
         ada.household_id,
