@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from app.core import csrf, database, replica, reporting, tracing, web
+from app.core import at_once, csrf, database, metrics, replica, reporting, tracing, web
 from app.core.config import settings
 from app.core.errors import AppError
 from app.core.logging import configure_logging
@@ -155,9 +155,11 @@ def create_app() -> FastAPI:
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     # As many threads as connections: with more, all threads can wait for connections that
     # only a further thread could give back.
-    anyio.to_thread.current_default_thread_limiter().total_tokens = settings.DATABASE_POOL_SIZE
+    threads = max(1, settings.DATABASE_POOL_SIZE - at_once.CONNECTIONS_MAX)
+    anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+    metrics.database_connections.labels("max").set(threads)
     _spare_what_stays()
-    async with streams_end_with_the_server():
+    async with at_once.connections_kept(), streams_end_with_the_server():
         yield
     database.engine.dispose()
     replica.dispose()

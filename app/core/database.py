@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import Any, cast
 from uuid import UUID
 
+from psycopg import AsyncClientCursor, AsyncConnection
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
@@ -40,20 +41,27 @@ LOCK_SECONDS_MAX = 5
 IDLE_SECONDS_MAX = 15
 """How long a transaction may do nothing in the database before it is ended."""
 
+CONNECTION_SECONDS_MAX = 1800
+"""How long a connection is used."""
+
+_CONNECTION = {"connect_timeout": 5, "application_name": "fintech"}
 _SHARED = "shares_server_connections"
 _statement_seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
 
 # One round trip: the role and the household last until the transaction ends, so that a pooled
 # connection never carries them to its next borrower.
 _AS_TENANT = (
-    f"SELECT set_config('role', '{TENANT_ROLE}', true), set_config('app.household_id', %s, true)"
+    f"SELECT set_config('role', '{TENANT_ROLE}', true),"
+    " set_config('app.household_id', %(household_id)s::text, true)"
 )
 # Once it has read, PostgreSQL lets no transaction take this back.
 _AS_VIEWER = f"{_AS_TENANT}, set_config('transaction_read_only', 'on', true)"
 _KEEPING_PLANS = ", set_config('plan_cache_mode', 'force_generic_plan', true)"
 _AS_GUEST = (
-    f"SELECT set_config('role', '{GUEST_ROLE}', true), set_config('app.household_id', %s, true),"
-    " set_config('app.guest_id', %s, true), set_config('transaction_read_only', 'on', true)"
+    f"SELECT set_config('role', '{GUEST_ROLE}', true),"
+    " set_config('app.household_id', %(household_id)s::text, true),"
+    " set_config('app.guest_id', %(guest_id)s::text, true),"
+    " set_config('transaction_read_only', 'on', true)"
 )
 _AS_SYSTEM = f"SELECT set_config('role', '{SYSTEM_ROLE}', true)"
 
@@ -85,7 +93,7 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
             pooler takes no parameters at the start of a connection, so that transactions set
             them, and may not know statements by the names that psycopg gives them.
     """
-    arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "fintech"}
+    arguments: dict[str, Any] = dict(_CONNECTION)
     if through_pooler:
         arguments["prepare_threshold"] = None
     made = create_engine(
@@ -95,7 +103,7 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
         # Few people keep few connections busy, whose server processes remember their statements.
         pool_use_lifo=True,
         pool_timeout=10,
-        pool_recycle=1800,
+        pool_recycle=CONNECTION_SECONDS_MAX,
         # What a statement was about must not be told by its error, which goes to the logs.
         hide_parameters=True,
         connect_args=arguments,
@@ -114,15 +122,46 @@ def _refuse_what_was_cut(connection: Any, *_: object) -> None:  # noqa: ANN401  
     round trip. The ones at the bottom of the pool may lie for long, and be cut by a restart, an
     administrator or a firewall without anybody noticing.
     """
-    look = select.poll()
-    look.register(connection.fileno(), select.POLLIN)
-    if look.poll(0):
+    if is_cut(connection.fileno()):
         raise DisconnectionError("the server hung up")
+
+
+def is_cut(file_number: int) -> bool:
+    """Tell whether the server has something to say to a connection that lies idle."""
+    look = select.poll()
+    look.register(file_number, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _send_limits(*arguments: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
     [*_, parameters] = arguments
-    parameters["options"] = " ".join(f"-c {name}={value}" for name, value in _limits().items())
+    parameters["options"] = _options()
+
+
+def _options() -> str:
+    return " ".join(f"-c {name}={value}" for name, value in _limits().items())
+
+
+def shares_server_connections() -> bool:
+    """Tell whether a pooler gives each transaction another connection to the server."""
+    return bool(engine.get_execution_options().get(_SHARED))
+
+
+async def connect_to_read() -> AsyncConnection[Any]:
+    """Return a connection with the bounds of this process for what waits without a thread.
+
+    Values are put into its statements before they are sent, quoted: only so one message holds two.
+
+    Raises:
+        OperationalError: The server cannot be reached.
+    """
+    _, where = engine.dialect.create_connect_args(engine.url)
+    arguments: dict[str, Any] = {**where, **_CONNECTION}
+    if not shares_server_connections():
+        arguments["options"] = _options()
+    return await AsyncConnection.connect(
+        autocommit=True, cursor_factory=AsyncClientCursor, **arguments
+    )
 
 
 engine = make_engine(
@@ -154,22 +193,30 @@ def _stop_clock(connection: Connection, _cursor: object, statement: str, *_: obj
 
 @event.listens_for(Session, "after_begin")
 def _assume_role(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    household_id, guest_id = session.info.get("household_id"), session.info.get("guest_id")
-    values: tuple[str, ...] = ()
-    if guest_id is not None:
-        statement, values = _AS_GUEST, (str(household_id), str(guest_id))
-    elif household_id is not None:
+    values = {name: session.info.get(name) for name in ("household_id", "guest_id")}
+    if values["guest_id"] is not None:
+        statement = _AS_GUEST
+    elif values["household_id"] is not None:
         statement = _AS_VIEWER if session.info["only_reads"] else _AS_TENANT
-        values = (str(household_id),)
     elif session.info.get("system"):
         statement = _AS_SYSTEM
     else:
         raise RuntimeError("a session needs a household: use household_transaction()")
     if connection.get_execution_options().get(_SHARED):
         statement += _set_for_transaction()
-    elif session.info.get("keeps_plans"):
-        statement += _KEEPING_PLANS
     connection.exec_driver_sql(statement, values)
+
+
+def as_reader(household_id: UUID) -> tuple[str, dict[str, UUID | None]]:
+    """Return the first statement of a transaction that only reads one household, and its values.
+
+    It shows what the request may see, and keeps the plans of what follows: to plan anew a statement
+    that has one good plan, whatever its values, would cost as much as to run it.
+    """
+    guest_id = guest.get()
+    statement = _AS_VIEWER if guest_id is None else _AS_GUEST
+    statement += _set_for_transaction() if shares_server_connections() else _KEEPING_PLANS
+    return statement, {"household_id": household_id, "guest_id": guest_id}
 
 
 def _set_for_transaction() -> str:
@@ -201,9 +248,7 @@ def open_reading(household_id: UUID, on: Engine | None) -> Session:
 
 
 @contextmanager
-def household_transaction(
-    household_id: UUID, *, for_trail: bool = False, keeps_plans: bool = False
-) -> Iterator[Session]:
+def household_transaction(household_id: UUID, *, for_trail: bool = False) -> Iterator[Session]:
     """Open a session that sees one household; commit at the end, roll back on an error.
 
     For a viewer's request it can only read, whatever the code in between does, and for a guest's
@@ -213,13 +258,10 @@ def household_transaction(
     Args:
         household_id: Whose rows it sees.
         for_trail: It writes down what they took away or were answered.
-        keeps_plans: Its statements have one good plan, whatever their values: planning them anew
-            would cost as much as running them.
     """
     info = {
         "household_id": household_id,
         "only_reads": only_reads.get() and not for_trail,
-        "keeps_plans": keeps_plans,
         "guest_id": None if for_trail else guest.get(),
     }
     with _sessions(info=info) as session, session.begin():

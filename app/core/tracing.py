@@ -8,7 +8,7 @@ Without a collector nothing is loaded, and a span costs one comparison.
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -167,13 +167,7 @@ def _watch_statements() -> None:
             return
         summary = summarize(statement)
         connection.info["span"] = _tracer.start_span(
-            summary,
-            kind=SpanKind.CLIENT,
-            attributes={
-                "db.system.name": "postgresql",
-                "db.operation.name": summary.partition(" ")[0],
-                "db.query.summary": summary,
-            },
+            summary, kind=SpanKind.CLIENT, attributes=_told_of(summary)
         )
 
     @event.listens_for(Engine, "after_cursor_execute")
@@ -186,6 +180,25 @@ def _watch_statements() -> None:
         if failure.connection and (running := failure.connection.info.pop("span", None)):
             fail(running, failure.original_exception)
             running.end()
+
+
+def statement(text: str) -> AbstractContextManager[Span]:
+    """Time a statement that SQLAlchemy knows nothing of."""
+    if _tracer is None:
+        return nullcontext(trace.INVALID_SPAN)
+    summary = summarize(text)
+    attributes: dict[str, Any] = {
+        key.replace(".", "__"): value for key, value in _told_of(summary).items()
+    }
+    return span(summary, SpanKind.CLIENT, **attributes)
+
+
+def _told_of(summary: str) -> dict[str, str]:
+    return {
+        "db.system.name": "postgresql",
+        "db.operation.name": summary.partition(" ")[0],
+        "db.query.summary": summary,
+    }
 
 
 @lru_cache(maxsize=1_024)

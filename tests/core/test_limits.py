@@ -75,26 +75,6 @@ def test_F14_no_list_gives_more_than_500_at_once(app, ada):
     assert refused.status_code == 422
 
 
-@pytest.mark.parametrize(
-    ("through_pooler", "keeps_plans", "mode"),
-    [
-        (False, False, "force_custom_plan"),
-        (False, True, "force_generic_plan"),
-        # There no statement has a name, so that no plan is kept.
-        (True, True, "force_custom_plan"),
-    ],
-)
-def test_plans_are_kept_where_they_fit_all_values(ada, through_pooler, keeps_plans, mode):
-    made = database.make_engine(settings.sqlalchemy_url, through_pooler=through_pooler)
-    with application_on(made):
-        with database.household_transaction(ada.household_id, keeps_plans=keeps_plans) as session:
-            assert session.execute(text("SHOW plan_cache_mode")).scalar_one() == mode
-        with ada.session() as session:
-            assert session.execute(text("SHOW plan_cache_mode")).scalar_one() != (
-                "force_generic_plan"
-            )
-
-
 @contextmanager
 def _writing(ada) -> Iterator[None]:
     """Hold the household's ledger, as a sync does that books much."""

@@ -56,7 +56,7 @@ class TransactionRow(Struct, frozen=True, gc=False):
 
 _FOUND = "id, date, amount, currency, pending, account_id, category_id"
 # The limit around the limit is one that PostgreSQL knows while it plans for any values.
-_LIST = f"""
+LIST = f"""
 SELECT found.id, found.date, trim_scale(found.amount), found.currency, found.pending,
        row.description, row.counterparty, found.account_id, found.category_id, row.note,
        row.reviewed_at
@@ -67,13 +67,13 @@ FROM (
 JOIN transactions AS row ON row.household_id = %(household_id)s AND row.id = found.id
 ORDER BY found.date DESC, found.id DESC
 """
-_ALL = f"""
+ALL = f"""
 SELECT {_FOUND}, search_text FROM transactions
 WHERE household_id = %(household_id)s AND is_live
 """
 _RECENT = f"""
 SELECT {_FOUND} FROM (
-    {_ALL} {{span}} ORDER BY date DESC, id DESC LIMIT %(rows)s
+    {ALL} {{span}} ORDER BY date DESC, id DESC LIMIT %(rows)s
 ) AS recent WHERE true {{conditions}}
 """
 _LOOKED_UP = f"""
@@ -88,7 +88,7 @@ ORDER BY date DESC, id DESC
 """
 _EXISTS_BEYOND = f"""
 SELECT EXISTS (
-    SELECT FROM ({_ALL} {{span}} ORDER BY date DESC, id DESC OFFSET %(rows)s LIMIT 1) AS beyond
+    SELECT FROM ({ALL} {{span}} ORDER BY date DESC, id DESC OFFSET %(rows)s LIMIT 1) AS beyond
 )
 """
 
@@ -107,7 +107,7 @@ def list_page(
     parameters |= {"household_id": household_id, "limit": limit, **more}
     with driver(session).cursor(row_factory=_rows) as cursor:
         if not conditions:
-            return _fetch(cursor, f"{_ALL} {span}", parameters)
+            return _fetch(cursor, f"{ALL} {span}", parameters)
         parameters["rows"] = RECENT_ROWS_WIDE if _fits_no_index(wanted) else RECENT_ROWS
         found = _fetch(cursor, _RECENT.format(span=span, conditions=conditions), parameters)
         if len(found) == limit or not _is_beyond(session, span, parameters):
@@ -153,7 +153,7 @@ def _fetch(
     cursor: Cursor[TransactionRow], found: str, parameters: dict[str, Any]
 ) -> list[TransactionRow]:
     # nosemgrep: text-in-sql - joined of texts of ours
-    return cursor.execute(_LIST.format(found=found).encode(), parameters).fetchall()
+    return cursor.execute(LIST.format(found=found).encode(), parameters).fetchall()
 
 
 def _is_beyond(session: Session, span: str, parameters: dict[str, Any]) -> bool:
@@ -180,7 +180,7 @@ def _whole(
     if wanted.amount_min is not None or wanted.amount_max is not None or wanted.direction:
         keys, more = _key_ranges(wanted)
         parameters |= more
-    return f"{_ALL} {span} {conditions} {keys}"
+    return f"{ALL} {span} {conditions} {keys}"
 
 
 def _lookup(wanted: TransactionFilter) -> str | None:

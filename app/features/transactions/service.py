@@ -16,7 +16,7 @@ from app.domain.records import ChangeSet, SourceKey
 from app.features.accounts.service import SourceAccountKey
 from app.features.categories import service as categories
 from app.features.journal import service as journal
-from app.features.transactions import apply, edits, listing, repository, said, sums
+from app.features.transactions import apply, edits, encoded, listing, repository, said, sums
 from app.features.transactions.sums import CategoryTotal, DayTotal
 from app.models import Transaction
 
@@ -172,6 +172,13 @@ def list_transactions(
     more = len(rows) > limit
     rows = rows[:limit]
     return TransactionPage(rows, PageKey(rows[-1].date, rows[-1].id) if more else None)
+
+
+async def encode_span(
+    household_id: UUID, wanted: TransactionFilter, *, after: PageKey | None = None, limit: int
+) -> bytes:
+    """Return one page of a span of days as the API tells it, for whoever asks."""
+    return await encoded.page(household_id, wanted, after=after, limit=min(limit, PAGE_SIZE_MAX))
 
 
 def totals_take_long(session: Session, household_id: UUID, wanted: TransactionFilter) -> bool:
