@@ -61,6 +61,7 @@ ENV PATH=/app/.venv/bin:/app/postgresql/client/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     HOME=/tmp \
     FINTECH_HOME=/var/lib/fintech
 WORKDIR /app

@@ -16,6 +16,15 @@ from app.core.embedded.home import (
 
 _FILE = "environment"
 KEY_BYTES = 32
+ALLOCATOR = {
+    # Threads that allocate much would else keep an arena of memory each.
+    "MALLOC_ARENA_MAX": "2",
+    # Its size said, glibc gives a large block back when it is freed. Left alone it raises the
+    # bound to the largest block ever freed, and pages and answers end up in the heaps, where
+    # whatever small is made between them keeps them from being given back.
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+}
+"""How glibc keeps memory; as in the image."""
 
 
 def chosen(folder: Path) -> dict[str, str]:

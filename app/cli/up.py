@@ -81,8 +81,7 @@ class Installation:
             # Strict about secrets, and no values of people's data in tracebacks.
             "APP_ENV": "production",
             "PYTHONUNBUFFERED": "1",
-            # Threads that allocate much would else keep an arena of memory each.
-            "MALLOC_ARENA_MAX": "2",
+            **environment.ALLOCATOR,
             "AUDIT_DIGEST_FILE": str(self._home / "audit-heads.jsonl"),
             "ERASED_HOUSEHOLDS_FILE": str(self._home / "erased-households.jsonl"),
         }

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 
+from app.cli.environment import ALLOCATOR
 from app.core.embedded import ports
 from benchmarks import servers
 from benchmarks.crowd.installation import BANK_PORT, WEB_PORT
@@ -22,9 +23,9 @@ def main() -> int:
     web, bank = ports.find_free(), ports.find_free()
     with servers.running() as environment:
         environment |= {
-            # Both as `fintech up` and the image have them.
+            # As `fintech up` and the image have them.
             "LOG_LEVEL": "INFO",
-            "MALLOC_ARENA_MAX": "2",
+            **ALLOCATOR,
             # Nobody of the crowd signs in again, however long it stays.
             "ACCESS_TOKEN_EXPIRE_MINUTES": str(24 * 60),
             "PUBLIC_URL": f"http://localhost:{web}",

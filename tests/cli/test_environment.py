@@ -1,12 +1,36 @@
 """What the operator set wins; what is missing is made once and kept to oneself."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.cli import environment
 from app.core.config import parse_keys
+
+# Prints how many bytes the process has freed and still holds.
+_FREES_LARGE_BLOCKS = """
+import ctypes
+
+class MallInfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+            "fordblks", "keepcost",
+        )
+    ]
+
+mallinfo2 = ctypes.CDLL(None).mallinfo2
+mallinfo2.restype = MallInfo2
+bytes(2_000_000)
+pages = [(bytes(300_000), bytes(1_000)) for _ in range(100)]
+kept = [small for _, small in pages]
+del pages
+print(mallinfo2().fordblks)
+"""
 
 
 def test_the_environment_wins_over_the_file_and_empty_is_not_set(
@@ -69,3 +93,14 @@ def test_other_commands_find_what_runs_until_it_ends(
     monkeypatch.setenv("PLAID_BASE_URL", "")
     environment.load_running()
     assert os.environ["PLAID_BASE_URL"] == ""
+
+
+def test_large_blocks_are_given_back_though_small_ones_between_them_stay() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FREES_LARGE_BLOCKS],
+        env=os.environ | environment.ALLOCATOR,
+        capture_output=True,
+        check=True,
+    )
+
+    assert int(done.stdout) < 3_000_000  # of 30,000,000

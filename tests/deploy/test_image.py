@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from app.cli import environment
 from app.core.backups import shelf
 from tests.deploy.files import ROOT
 
@@ -35,6 +36,10 @@ def test_the_base_is_a_build_argument() -> None:
 def test_it_runs_as_a_number_that_is_not_root() -> None:
     assert re.findall(r"^USER (\d+):(\d+)$", RECIPE, re.MULTILINE) == [("10001", "10001")]
     assert FINAL.index("\nUSER ") > FINAL.index("\nRUN ")
+
+
+def test_it_keeps_memory_as_an_installation_of_one_machine_does() -> None:
+    assert dict(re.findall(r"\b(MALLOC_\w+)=(\S+)", FINAL)) == environment.ALLOCATOR
 
 
 def test_the_last_stage_installs_nothing() -> None:
