@@ -45,6 +45,9 @@ CONNECTION_SECONDS_MAX = 1800
 """How long a connection is used."""
 
 _CONNECTION = {"connect_timeout": 5, "application_name": "fintech"}
+# For the temporary tables of a connection. PostgreSQL goes around all of it, one booking after the
+# other, and gives none back before the connection ends: of its own 8 MB each came to hold all.
+_TEMPORARY = "1MB"
 _SHARED = "shares_server_connections"
 _statement_seconds = settings.DATABASE_WORKER_STATEMENT_TIMEOUT_SECONDS
 
@@ -139,7 +142,8 @@ def _send_limits(*arguments: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
 
 
 def _options() -> str:
-    return " ".join(f"-c {name}={value}" for name, value in _limits().items())
+    limits = _limits() | {"temp_buffers": _TEMPORARY}
+    return " ".join(f"-c {name}={value}" for name, value in limits.items())
 
 
 def shares_server_connections() -> bool:
