@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,3 +174,35 @@ def test_development_writes_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     text = render(None, "info", {"event": "started", "level": "info", "port": 8000})
     assert "started" in str(text)
     assert "port" in str(text)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=8),
+            st.sampled_from(
+                (
+                    "://",
+                    "user:pw@",
+                    "Bearer ",
+                    "bearer ",
+                    "abc.def-1",
+                    "access-sandbox-1a",
+                    "link-production-",
+                    "eyJhbGciOiJI.eyJzdWI.c2ln",
+                    "\nDETAIL:  Key (x)",
+                    "\n[SQL",
+                )
+            ),
+        ),
+        max_size=6,
+    ).map("".join),
+    st.booleans(),
+)
+def test_the_quick_look_at_a_text_passes_nothing_that_is_taken_out(
+    said: str, keep_lines: bool
+) -> None:
+    quick = app_logging._clean_text(said, keep_lines=keep_lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_logging, "_MAYBE_UNCLEAN", re.compile(""))
+        assert app_logging._clean_text(said, keep_lines=keep_lines) == quick

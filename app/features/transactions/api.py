@@ -27,7 +27,13 @@ from app.features.transactions.answers import (
 from app.features.transactions.edits import ROWS_MAX
 from app.features.transactions.exporting import Format
 from app.features.transactions.service import Detail, Edit
-from app.features.users.current import CurrentEditor, CurrentProven, CurrentUser, HouseholdSession
+from app.features.users.current import (
+    CurrentEditor,
+    CurrentPerson,
+    CurrentProven,
+    CurrentUser,
+    HouseholdSession,
+)
 
 router = APIRouter(prefix="/api/v1/transactions", tags=["transactions"])
 
@@ -132,7 +138,7 @@ def read_filter(request: Request) -> TransactionFilter:
 @router.get("/", response_model=TransactionsOut, openapi_extra=_FILTER_PARAMETERS)
 async def list_transactions(
     request: Request,
-    current: CurrentUser,
+    current: CurrentPerson,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
 ) -> Response:

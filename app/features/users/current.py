@@ -32,7 +32,6 @@ from app.ui.templating import PageContext, Viewer
 
 VIEWER = "viewer"
 GUEST = "guest"
-_documented_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +106,27 @@ async def find_current_user(request: Request) -> SignedIn | None:
     return current
 
 
-async def require_person(
-    request: Request, _documented: Annotated[str | None, Depends(_documented_scheme)]
-) -> SignedIn:
-    """Return who asks.
+class _RequirePerson(OAuth2PasswordBearer):
+    """The dependency that finds out who asks, itself the scheme that the API's description names.
 
-    Raises:
-        UnauthorizedError: Nobody is signed in: 401 for programs, the sign-in page for people.
+    One dependency instead of two: each costs a request about as much as reading its token.
     """
-    current = await find_current_user(request)
-    if current is None:
-        raise UnauthorizedError("Sign in first.")
-    return current
+
+    async def __call__(self, request: Request) -> SignedIn:  # type: ignore[override]
+        """Return who asks.
+
+        Raises:
+            UnauthorizedError: Nobody is signed in: 401 for programs, the sign-in page for people.
+        """
+        current = await find_current_user(request)
+        if current is None:
+            raise UnauthorizedError("Sign in first.")
+        return current
 
 
+require_person = _RequirePerson(
+    tokenUrl="/api/v1/auth/login", scheme_name="OAuth2PasswordBearer", auto_error=False
+)
 CurrentPerson = Annotated[SignedIn, Depends(require_person)]
 """The signed-in person, whatever their role: for what is theirs and not the household's, and for
 reading by POST."""
