@@ -34,11 +34,12 @@ _SECRET_TEXT = re.compile(
 # PostgreSQL quotes the row that broke a rule, which may go over several lines.
 _ROW_TEXT = re.compile(r"(?<=\nDETAIL:  ).*?(?=\n\[SQL|\n\n(?:The above|During)|\Z)", re.DOTALL)
 # A line break or an escape sequence in foreign text must not forge a line or colour a terminal.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+_CONTROL = re.compile(_CONTROLS)
 # Whatever one of the above finds holds one of these; most texts hold none.
 _MAYBE_UNCLEAN = re.compile(
     r"://|earer |-(?:sandbox|production|development)-|eyJ|\nDETAIL"
-    rf"|{_CONTROL.pattern}"
+    rf"|{_CONTROLS}"
 )
 _TEXT_LENGTH_MAX = 2_000
 _DEPTH_MAX = 4
