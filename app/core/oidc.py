@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import jwt
 from app.core.config import settings
 from app.core.http import HttpClient, HttpError
 from app.core.tickets import Ticket
+from app.core.turns import NoTurnError, Turns
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signatures by keys that only the provider has; never `none`, never a shared secret."""
@@ -32,6 +32,9 @@ KEPT_SECONDS = 3600.0
 ASKED_AGAIN_SECONDS = 10.0
 """After an attempt that brought nothing."""
 REDEEMED_AT_ONCE_MAX = 4
+WAITING_MAX = 4
+WAIT_SECONDS_MAX = 2.0
+"""For a provider that is well; where it hangs, the threads of the server go on without it."""
 """Codes, by one process, whose threads serve everybody."""
 ANSWER_BYTES_MAX = 256 * 1024
 KEYS_MAX = 50
@@ -133,12 +136,11 @@ def exchange(code: str, ticket: Ticket) -> Identity:
 
 
 def _redeem(url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    if not _redeeming.acquire(blocking=False):
-        raise OidcUnavailableError("too many wait for the provider already")
     try:
-        return _ask("POST", url, body, headers)
-    finally:
-        _redeeming.release()
+        with _redeeming.taken():
+            return _ask("POST", url, body, headers)
+    except NoTurnError:
+        raise OidcUnavailableError("too many wait for the provider already") from None
 
 
 def _proof(provider: _Provider) -> tuple[dict[str, str], dict[str, str]]:
@@ -185,11 +187,15 @@ def _is_subject(text: str) -> bool:
     return 0 < len(text) <= SUBJECT_LENGTH_MAX and text.isascii() and text.isprintable()
 
 
+def _turns(at_once: int) -> Turns:
+    return Turns(at_once, waiting=WAITING_MAX, seconds=WAIT_SECONDS_MAX)
+
+
 class _Documents:
     """The provider's addresses and keys, as this process knows them; safe for threads."""
 
     def __init__(self) -> None:
-        self._looking = threading.Lock()
+        self._looking = _turns(1)
         self.forget()
 
     def forget(self) -> None:
@@ -204,7 +210,7 @@ class _Documents:
         Raises:
             OidcError: There is none, or was none a moment ago.
         """
-        self._look(self._is_provider_due, self._renew_provider)
+        self._look(self._is_provider_due, self._renew_provider, waits=self._provider is None)
         provider = self._provider
         if provider is None:
             raise OidcUnavailableError("the provider did not answer a moment ago, or yet")
@@ -218,7 +224,11 @@ class _Documents:
             OidcUnavailableError: It shows none, or did not a moment ago, or not yet.
         """
         address = self.provider().keys_url
-        is_settled = self._look(lambda: self._is_key_due(key_id), lambda: self._renew_keys(address))
+        is_settled = self._look(
+            lambda: self._is_key_due(key_id),
+            lambda: self._renew_keys(address),
+            waits=key_id not in self._keys,
+        )
         keys = self._keys
         if key_id in keys:
             return keys[key_id]
@@ -226,20 +236,19 @@ class _Documents:
             raise OidcUnavailableError("the provider showed no keys a moment ago, or yet")
         raise OidcError("the id_token is signed by a key that the provider does not show")
 
-    def _look(self, is_due: Callable[[], bool], renew: Callable[[], None]) -> bool:
-        """Renew what is due; False if another request is at it, for which nobody waits.
+    def _look(self, is_due: Callable[[], bool], renew: Callable[[], None], *, waits: bool) -> bool:
+        """Renew what is due; False if another request is at it still.
 
-        Meanwhile the others have what was known, if anything was.
+        Who knows what it was does not wait for that.
         """
         if not is_due():
             return True
-        if not self._looking.acquire(blocking=False):
-            return False
         try:
-            if is_due():  # still, as another may have come to its end in between
-                renew()
-        finally:
-            self._looking.release()
+            with self._looking.taken(waits=waits):
+                if is_due():  # still, as another may have come to its end in between
+                    renew()
+        except NoTurnError:
+            return False
         return True
 
     def _is_provider_due(self) -> bool:
@@ -348,5 +357,5 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 # nosemgrep: client-without-guard - the operator chose it, perhaps in the same private network
 _client = HttpClient(pool_size=REDEEMED_AT_ONCE_MAX + 1, answer_bytes_max=ANSWER_BYTES_MAX)
-_redeeming = threading.BoundedSemaphore(REDEEMED_AT_ONCE_MAX)
+_redeeming = _turns(REDEEMED_AT_ONCE_MAX)
 _documents = _Documents()

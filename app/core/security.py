@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from app.core import clock, encryption
 from app.core.config import settings
 from app.core.errors import InvalidInputError, UnauthorizedError, UnavailableError
 from app.core.ids import uuid7
+from app.core.turns import NoTurnError, Turns
 
 PASSWORD_LENGTH_MAX = 128
 PASSWORD_SCORE_MIN = 3
@@ -45,8 +45,7 @@ _COMMON_LENGTH_MAX = 72
 _hasher = PasswordHasher(
     time_cost=2, memory_cost=settings.ARGON2_MEMORY_KIB, parallelism=1, type=Type.ID
 )
-_turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
-_places = threading.BoundedSemaphore(HASHES_AT_ONCE + HASHES_WAITING_MAX)
+_hashes = Turns(HASHES_AT_ONCE, waiting=HASHES_WAITING_MAX, seconds=HASH_WAIT_SECONDS_MAX)
 
 
 # --- Passwords -------------------------------------------------------------------------------
@@ -144,17 +143,11 @@ def nobodys_hash() -> str:
 @contextmanager
 def _turn() -> Iterator[None]:
     """Wait for one of the few hashes at once; each takes 19 MiB and tens of milliseconds."""
-    if not _places.acquire(blocking=False):
-        raise _busy()
     try:
-        if not _turns.acquire(timeout=HASH_WAIT_SECONDS_MAX):
-            raise _busy()
-        try:
+        with _hashes.taken():
             yield
-        finally:
-            _turns.release()
-    finally:
-        _places.release()
+    except NoTurnError:
+        raise _busy() from None
 
 
 def _busy() -> UnavailableError:

@@ -134,10 +134,13 @@ def _come_back(
 
 def _find(session: Session, identity: Identity, client: Client) -> UUID | None:
     """Return the person to whom the identity is linked, or whom its address names."""
-    now = clock.now()
-    user_id = identities.use_identity(session, identity.issuer, identity.subject, now)
-    if user_id is not None or not (settings.OIDC_TRUSTS_EMAIL and identity.email):
-        return user_id
+    known = (identity.issuer, identity.subject)
+    if user_id := identities.find_user_id(session, *known):
+        # The person before their identities, as linking and unlinking lock them.
+        repository.lock_user(session, user_id)
+        return identities.use_identity(session, *known, clock.now())
+    if not (settings.OIDC_TRUSTS_EMAIL and identity.email):
+        return None
     user = repository.find_user_by_email(session, service.email_key(identity.email))
     if user is None or user.email_confirmed_at is None:
         # Anybody may have registered with an address of somebody who comes later.

@@ -10,6 +10,15 @@ from sqlalchemy.orm import Session
 from app.models import UserIdentity
 
 
+def find_user_id(session: Session, issuer: str, subject: str) -> UUID | None:
+    """Return whose identity it is, or None."""
+    return session.scalar(
+        select(UserIdentity.user_id).where(
+            UserIdentity.issuer == issuer, UserIdentity.subject == subject
+        )
+    )
+
+
 def use_identity(session: Session, issuer: str, subject: str, now: dt.datetime) -> UUID | None:
     """Note that somebody signed in there; return who that is here, or None for nobody."""
     statement = (
