@@ -1,10 +1,12 @@
 """SQL that lists transactions, newest first, in time that does not grow with the ledger.
 
-A page is sought in two steps, the second only if the first did not fill it:
+Of each chosen account or category an index has the rows in the list's order, with all that filters
+but a search look at: the newest of each, put in order, are the page. For any other filter a page is
+sought in two steps, the second only if the first did not fill it:
 
-1. Among the newest rows, by an index that holds all that filters look at, so that the filter
-   never visits a row it does not show. Here a filter that lets through one row in two hundred
-   finds its page, and a small ledger ends.
+1. Among the newest rows, of the one chosen account or category if there is one, by an index that
+   holds all that filters look at, so that the filter never visits a row it does not show. Here a
+   filter that lets through one row in two hundred finds its page.
 2. In the whole ledger, by the index that fits the filter. What is sought is rare by now, so that
    index has few rows to show.
 """
@@ -12,6 +14,7 @@ A page is sought in two steps, the second only if the first did not fill it:
 import datetime as dt
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -73,8 +76,16 @@ WHERE household_id = %(household_id)s AND is_live
 """
 _RECENT = f"""
 SELECT {_FOUND} FROM (
-    {ALL} {{span}} ORDER BY date DESC, id DESC LIMIT %(rows)s
+    {ALL} {{key}} {{span}} ORDER BY date DESC, id DESC LIMIT %(rows)s
 ) AS recent WHERE true {{conditions}}
+"""
+_NEWEST = f"""
+SELECT {_FOUND} FROM transactions
+WHERE household_id = %(household_id)s AND is_live {{key}} {{span}} {{conditions}}
+ORDER BY date DESC, id DESC LIMIT %(limit)s
+"""
+_NEWEST_OF_EACH = """
+SELECT found.* FROM unnest(%(keys)s::uuid[]) AS chosen (key) CROSS JOIN LATERAL ({newest}) AS found
 """
 _LOOKED_UP = f"""
 SELECT {_FOUND} FROM {{function}} AS found WHERE true {{span}} {{conditions}}
@@ -108,9 +119,10 @@ def list_page(
     with driver(session).cursor(row_factory=_rows) as cursor:
         if not conditions:
             return _fetch(cursor, f"{ALL} {span}", parameters)
-        parameters["rows"] = RECENT_ROWS_WIDE if _fits_no_index(wanted) else RECENT_ROWS
-        found = _fetch(cursor, _RECENT.format(span=span, conditions=conditions), parameters)
-        if len(found) == limit or not _is_beyond(session, span, parameters):
+        if newest := _newest_of_each(wanted, span, parameters):
+            return _fetch(cursor, newest, parameters)
+        found = _recent(cursor, wanted, span, conditions, parameters)
+        if len(found) == limit or _ends_there(session, wanted, span, parameters):
             return found
         return _fetch(cursor, _whole(wanted, span, conditions, parameters), parameters)
 
@@ -154,6 +166,67 @@ def _fetch(
 ) -> list[TransactionRow]:
     # nosemgrep: text-in-sql - joined of texts of ours
     return cursor.execute(LIST.format(found=found).encode(), parameters).fetchall()
+
+
+def _newest_of_each(wanted: TransactionFilter, span: str, parameters: dict[str, Any]) -> str | None:
+    """Return the statement that puts together the newest rows of each account or category.
+
+    None if the filter chooses none, or asks for more than may be read of each.
+    """
+    keys = wanted.category_ids or wanted.account_ids
+    if not keys or wanted.needs_rows or wanted.direction or wanted.pending:
+        return None
+    rest = (
+        replace(wanted, category_ids=()) if wanted.category_ids else replace(wanted, account_ids=())
+    )
+    conditions, _ = row_conditions(rest)
+    column = "category_id" if wanted.category_ids else "account_id"
+    key = f"AND {column} = chosen.key"  # rule: one of the two names above
+    newest = _NEWEST.format(key=key, span=span, conditions=conditions)
+    parameters["keys"] = [key for key in dict.fromkeys(keys) if key != NO_CATEGORY]
+    found = _NEWEST_OF_EACH.format(newest=newest)
+    if NO_CATEGORY in wanted.category_ids:
+        without = _NEWEST.format(key="AND category_id IS NULL", span=span, conditions=conditions)
+        found += f"UNION ALL ({without})"  # rule: the texts above
+    return found
+
+
+def _recent(
+    cursor: Cursor[TransactionRow],
+    wanted: TransactionFilter,
+    span: str,
+    conditions: str,
+    parameters: dict[str, Any],
+) -> list[TransactionRow]:
+    """Return what the filter lets through of the newest rows."""
+    if wanted.pending and not wanted.search:
+        return []  # few are pending at any time, and have an index of their own
+    key = _key(wanted)
+    is_wide = _fits_no_index(wanted) and not key
+    parameters["rows"] = RECENT_ROWS_WIDE if is_wide else RECENT_ROWS
+    statement = _RECENT.format(key=key, span=span, conditions=conditions)
+    return _fetch(cursor, statement, parameters)
+
+
+def _key(wanted: TransactionFilter) -> str:
+    """Return the condition by whose index the rows come in the list's order, if there is one."""
+    if wanted.search:
+        return ""  # the list's own index alone has the text
+    if wanted.category_ids == (NO_CATEGORY,):
+        return "AND category_id IS NULL"
+    if len(wanted.category_ids) == 1:
+        return "AND category_id = %(categories)s"
+    return "AND account_id = %(accounts)s" if len(wanted.account_ids) == 1 else ""
+
+
+def _ends_there(
+    session: Session, wanted: TransactionFilter, span: str, parameters: dict[str, Any]
+) -> bool:
+    """Tell whether the recent rows were the whole ledger, where to look up more takes long.
+
+    A text is looked up among the rows of other households too.
+    """
+    return _lookup(wanted) is not None and not _is_beyond(session, span, parameters)
 
 
 def _is_beyond(session: Session, span: str, parameters: dict[str, Any]) -> bool:
@@ -227,23 +300,34 @@ def row_conditions(wanted: TransactionFilter, *, search: bool = True) -> tuple[s
         # The test before it is cheaper, and most rows fail it.
         conditions += ["search_text ~ %(begins)s"] if search else []
     for name, value, condition in (
-        ("accounts", list(wanted.account_ids) or None, "account_id = ANY(%(accounts)s)"),
+        ("accounts", *_is_one_of("account_id", wanted.account_ids, "accounts")),
+        ("categories", *_is_one_of("category_id", wanted.category_ids, "categories", NO_CATEGORY)),
         ("amount_min", wanted.amount_min, "abs(amount) >= %(amount_min)s"),
         ("amount_max", wanted.amount_max, "abs(amount) <= %(amount_max)s"),
     ):
         if value is not None:
             conditions.append(condition)
             parameters[name] = value
-    if wanted.category_ids:
-        is_none = " OR category_id IS NULL" if NO_CATEGORY in wanted.category_ids else ""
-        conditions.append(f"(category_id = ANY(%(categories)s){is_none})")
-        parameters["categories"] = list(wanted.category_ids)
     if wanted.direction is not None:
         conditions.append("amount > 0" if wanted.direction == "in" else "amount < 0")
     if wanted.pending is not None:
         conditions.append("pending" if wanted.pending else "NOT pending")
     fixed = "".join(f" AND {condition}" for condition in conditions)  # rule: those above
     return fixed, parameters
+
+
+def _is_one_of(
+    column: str, ids: tuple[UUID, ...], name: str, none: UUID | None = None
+) -> tuple[UUID | list[UUID] | None, str]:
+    """Return the value, if any are chosen, and the condition that a column is one of them.
+
+    A single one is compared as such: only so does PostgreSQL see that an index has its rows in
+    the list's order. `none` stands for no value.
+    """
+    if len(ids) == 1 and none not in ids:
+        return ids[0], f"{column} = %({name})s"  # rule: names of the caller
+    is_none = f" OR {column} IS NULL" if none in ids else ""
+    return list(ids) or None, f"({column} = ANY(%({name})s){is_none})"
 
 
 def word_beginning(text: str) -> str:

@@ -82,8 +82,8 @@ sizes = st.integers(0, 11_000).map(lambda cents: Decimal(cents).scaleb(-2))
 # Nothing here is of one ledger: what is drawn must mean the same each time it is drawn.
 choices = st.fixed_dictionaries(
     {
-        "names": st.lists(st.sampled_from(("checking", "card")), max_size=1),
-        "codes": st.lists(st.sampled_from(CATEGORIES), max_size=2, unique=True),
+        "names": st.lists(st.sampled_from(("checking", "card", None)), max_size=2),
+        "codes": st.lists(st.sampled_from(CATEGORIES), max_size=3),
     },
     optional={
         "search": st.sampled_from(SOUGHT_ANYWHERE + SOUGHT_WHERE_WORDS_BEGIN),
@@ -100,7 +100,9 @@ choices = st.fixed_dictionaries(
 def filter_of(ledger: ledgers.Ledger, names, codes, **chosen) -> TransactionFilter:
     """Return the filter with the ids that names and codes have in this ledger."""
     return TransactionFilter(
-        account_ids=tuple(ledger.accounts[name].account_id for name in names),
+        account_ids=tuple(
+            ledger.accounts[name].account_id if name else UUID(int=0) for name in names
+        ),
         category_ids=tuple(ledger.categories[code] if code else NO_CATEGORY for code in codes),
         **chosen,
     )
