@@ -61,7 +61,7 @@ class Base(DeclarativeBase):
 
 
 def owned_by_household() -> ForeignKeyConstraint:
-    """Return the foreign key that every owned table has: gone with its household."""
+    """Return the foreign key that owned tables have, totals apart: gone with the household."""
     return ForeignKeyConstraint(["household_id"], ["households.id"], ondelete="CASCADE")
 
 

@@ -265,11 +265,11 @@ class Transaction(Base):
 class DailyTotal(Base):
     """What came in and went out, per day, account, category and currency: a view of the ledger.
 
-    Kept by triggers on `transactions` in the same statement, so that no writer can forget it.
+    Kept by triggers on `transactions` in the same statement, so that no writer can forget it. No
+    foreign key, which each new row would look up: one of `households` takes them away.
     """
 
     __tablename__ = "daily_totals"
-    __table_args__ = (owned_by_household(),)
 
     household_id: Mapped[HouseholdId]
     date: Mapped[dt.date] = mapped_column(primary_key=True)
@@ -288,7 +288,6 @@ class MonthlyTotal(Base):
     """The same by month, for spans of years; kept by triggers on `daily_totals`."""
 
     __tablename__ = "monthly_totals"
-    __table_args__ = (owned_by_household(),)
 
     household_id: Mapped[HouseholdId]
     month: Mapped[dt.date] = mapped_column(primary_key=True)

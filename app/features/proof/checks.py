@@ -322,6 +322,7 @@ TRIGGERS = (
     "daily_totals.keep_monthly_totals_insert",
     "daily_totals.keep_monthly_totals_update",
     "daily_totals.keep_monthly_totals_delete",
+    "households.forget_totals",
 )
 _MIGRATE = "Somebody changed the schema by hand. Compare it with a new database; see the guide."
 

@@ -19,6 +19,7 @@ from app.core.database import household_transaction
 from app.core.encryption import SealError
 from app.features.audit import digests
 from app.features.connections.service import link, sync
+from app.features.privacy import system
 from app.features.privacy.service import erasing
 from app.features.proof import service as proof
 from app.features.vault import service as vault
@@ -136,6 +137,23 @@ def test_P6_no_table_has_a_row_of_it_but_the_tombstone(
     assert tombstone.items_removed >= 2
     assert tombstone.audit_sequence > 0
     assert len(tombstone.audit_hash) == 32
+
+
+def test_P6_totals_go_with_the_household_although_no_foreign_key_takes_them(
+    ada: SignedInBrowser, cleo: SignedInBrowser
+) -> None:
+    ledgers.fill(ada)
+    ledgers.fill(cleo)
+    totals = {"daily_totals", "monthly_totals"}
+    theirs = traces(str(cleo.household_id))
+    assert traces(str(ada.household_id)).keys() > totals
+
+    with database.system_transaction() as session:
+        system.delete_household(session, ada.household_id)
+
+    assert traces(str(ada.household_id)) == {}
+    assert traces(str(cleo.household_id)) == theirs
+    assert theirs.keys() > totals
 
 
 def test_P6_rows_go_in_batches_and_a_task_that_ends_early_is_gone_on_with(
