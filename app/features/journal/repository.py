@@ -6,12 +6,14 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
-from app.models import JournalPage, RejectedRow
+from app.models import Base, JournalPage, RejectedRow
+
+_PAGES = Base.metadata.tables["journal_pages"]
 
 
 def insert_page(session: Session, household_id: UUID, values: dict[str, object]) -> None:
     """Append one page."""
-    session.execute(insert(JournalPage).values({"household_id": household_id, **values}))
+    session.execute(insert(_PAGES), {"household_id": household_id, **values})
 
 
 def find_page(session: Session, household_id: UUID, page_id: UUID) -> JournalPage | None:

@@ -81,9 +81,14 @@ class Page(NamedTuple):
 
 # Every balance of the last weeks, of each earlier month the last one, and the first two of all:
 # a break of years ago stays visible, and ten years of daily balances are two hundred rows.
-# Months come as instants, since under row-level security an index compares nothing computed.
+# Months are made first, since under row-level security an index compares nothing computed.
 _BALANCES = """
-WITH source AS (
+WITH month AS MATERIALIZED (
+    SELECT make_timestamptz(number / 12, number %% 12 + 1, 1, 0, 0, 0, 'UTC') AS starts,
+           least(%(recent)s, make_timestamptz((number + 1) / 12, (number + 1) %% 12 + 1,
+                                              1, 0, 0, 0, 'UTC')) AS ends
+    FROM generate_series(%(first_month)s::int, %(last_month)s::int) AS number
+), source AS (
     SELECT source.id, source.account_id, source.item_id IS NOT NULL AS is_connection, (
         SELECT min(as_of) FROM balance_anchors AS anchor
         WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
@@ -103,9 +108,7 @@ WITH source AS (
     ) AS opening
     UNION
     SELECT source.account_id, source.is_connection, closing.*
-    FROM unnest(%(month_starts)s::timestamptz[], %(month_ends)s::timestamptz[])
-         AS month (starts, ends)
-    JOIN source ON source.first < month.ends
+    FROM month JOIN source ON source.first < month.ends
     CROSS JOIN LATERAL (
         SELECT * FROM balance_anchors AS anchor
         WHERE anchor.household_id = %(household_id)s AND anchor.source_account_id = source.id
@@ -236,6 +239,12 @@ WHERE household_id = %(household_id)s AND counts ? 'accepted_difference' AND und
 ORDER BY sequence DESC LIMIT %(limit)s
 """
 
+_WITH_ALARM = """
+SELECT account_id FROM tie_outs
+WHERE household_id = %(household_id)s AND account_id = ANY(%(account_ids)s)
+  AND state = 'gap' AND accepted_by IS NULL
+"""
+
 _COLUMNS = (
     "state", "reason", "tied_from", "tied_through", "tied_amount", "stated", "stated_on",
     "computed", "broke_by", "currency", "treatment", "explanation", "accepted_by",
@@ -283,17 +292,13 @@ def balances(
     session: Session, household_id: UUID, account_ids: Sequence[UUID], recent: dt.datetime
 ) -> list[StatedBalance]:
     """Return stated balances by account and time, those before `recent` thinned out."""
-    months_before = recent.year * 12 + recent.month - 1
-    starts = [
-        dt.datetime(number // 12, number % 12 + 1, 1, tzinfo=dt.UTC)
-        for number in range(months_before - MONTHS_BACK, months_before + 1)
-    ]
+    last_month = recent.year * 12 + recent.month - 1
     parameters = {
         "household_id": household_id,
         "account_ids": list(account_ids),
         "recent": recent,
-        "month_starts": starts,
-        "month_ends": [*starts[1:], recent],
+        "first_month": last_month - MONTHS_BACK,
+        "last_month": last_month,
     }
     with driver(session).cursor(row_factory=class_row(StatedBalance)) as cursor:
         return cursor.execute(_BALANCES, parameters).fetchall()
@@ -435,6 +440,13 @@ def find(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> d
         execution_options={"populate_existing": True},
     )
     return {each.account_id: each for each in found}
+
+
+def with_alarm(session: Session, household_id: UUID, account_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the accounts that have a gap which nobody has accepted."""
+    with driver(session).cursor() as cursor:
+        parameters = {"household_id": household_id, "account_ids": list(account_ids)}
+        return {row[0] for row in cursor.execute(_WITH_ALARM, parameters)}
 
 
 def store(

@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.core import clock, events, jobs
-from app.domain.tieout import GAP
 from app.domain.tieout_search import Explanation
 from app.features.audit import service as audit
 from app.features.tieout import repository
@@ -56,16 +55,13 @@ def refresh(session: Session, household_id: UUID, account_ids: Iterable[UUID]) -
 def _keep(session: Session, household_id: UUID, ids: Sequence[UUID]) -> None:
     if not ids:
         return
-    rang = {
-        account_id: row.state == GAP and row.accepted_by is None
-        for account_id, row in repository.find(session, household_id, ids).items()
-    }
+    rang = repository.with_alarm(session, household_id, ids)
     now = clock.now()
     found = examine(session, household_id, ids, now)
     values = ((each.account_id, values_of(each)) for each in found)
     repository.store(session, household_id, values, now)
     for each in found:
-        if each.rings != rang.get(each.account_id, False):
+        if each.rings != (each.account_id in rang):
             _raise_or_end_alarm(session, household_id, each)
 
 
