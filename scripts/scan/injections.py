@@ -16,8 +16,10 @@ from scripts.scan.target import Target
 
 LEVEL, RISK = 2, 2
 AT_ONCE = 2
-SECONDS_IN_ALL = 400
+SECONDS_IN_ALL = 900
 """Which the requests share: what one leaves over is there for those after it."""
+SECONDS_ALONE = 300
+"""For one that was suspected and then cut short: at a second look nobody else changes answers."""
 SECONDS_MIN = 10
 _CUT = "cut short"
 TESTED = re.compile(r"testing for SQL injection on (.+?) parameter '(.+?)'")
@@ -60,7 +62,13 @@ def _attack_all(url: str, folder: Path, wanted: list[Request]) -> list[str]:
         return _attack(url, folder, number, wanted[number], seconds_max=seconds)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(attack_next, range(len(wanted))))
+        logs = list(pool.map(attack_next, range(len(wanted))))
+    return [
+        _attack(url, folder, number, wanted[number], seconds_max=SECONDS_ALONE)
+        if is_in_doubt(log)
+        else log
+        for number, log in enumerate(logs)
+    ]
 
 
 def share(seconds_left: float, requests_left: int) -> float:
@@ -115,6 +123,12 @@ def _attack(url: str, folder: Path, number: int, request: Request, *, seconds_ma
 def was_cut(log: str) -> bool:
     """Tell whether sqlmap was stopped before it was through with a request."""
     return log.endswith(_CUT)
+
+
+def is_in_doubt(log: str) -> bool:
+    """Tell whether sqlmap was stopped between a suspicion and its own test of that."""
+    suspected = set(SUSPECTED.findall(log)) - set(CLEARED.findall(log))
+    return was_cut(log) and bool(suspected) and not FOUND.search(log)
 
 
 def judge(request: Request, log: str) -> Iterator[str]:

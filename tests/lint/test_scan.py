@@ -165,6 +165,21 @@ def test_F13_what_sqlmap_suspects_or_never_began_is_a_finding_though_time_ran_ou
         assert len(list(injections.judge(ASKED, log))) == 2, log
 
 
+@pytest.mark.parametrize(
+    ("log", "is_in_doubt"),
+    [
+        (TRIED.format(name=""), False),
+        (TRIED.format(name="") + "\ncut short", True),
+        (TRIED.format(name=CLEARED) + "\ncut short", False),
+        (TRIED.format(name=POINT) + "\ncut short", False),
+    ],
+)
+def test_F13_what_was_stopped_before_it_tested_its_suspicion_is_asked_again_alone(
+    log: str, is_in_doubt: bool
+) -> None:
+    assert injections.is_in_doubt(log) is is_in_doubt
+
+
 def test_F13_what_is_planted_for_sqlmap_lets_sql_through() -> None:
     address = settings.DATABASE_URL.get_secret_value()
     with planted.running(address) as url:
