@@ -148,8 +148,8 @@ MUTATIONS = (
     Mutation(
         "change sets are numbered without the household's lock",
         "app/features/changes/repository.py",
-        '    lock(session, values["household_id"])\n    last =',
-        "    last =",
+        '    lock(session, values["household_id"])\n    session.execute(_INSERT',
+        "    session.execute(_INSERT",
         TURNS + "test_XB4_many_writers_at_once_never_share_a_number_and_lose_nothing",
     ),
     Mutation(
