@@ -179,7 +179,8 @@ RETURNING source.account_id
 """
 
 # Of the last balances; and around the first one, where rows come late, with whatever has changed of
-# the days before it.
+# the days before it. No condition looks at each row of a long past: rows are found by their day or
+# by their change, and what does not count and has not changed since says nothing.
 _ROWS = """
 WITH row AS NOT MATERIALIZED (
     SELECT id, date, trim_scale(amount) AS amount, pending, removed_at IS NOT NULL AS is_removed,
@@ -194,13 +195,18 @@ WITH row AS NOT MATERIALIZED (
         SELECT transaction_id FROM field_changes
         WHERE household_id = %(household_id)s AND change_set_id >= %(near_since)s
           AND field IN ('amount', 'date', 'pending', 'removed_at', 'duplicate_of_id'))
+), changed AS (
+    SELECT transaction_id, field FROM field_changes
+    WHERE household_id = %(household_id)s AND change_set_id >= %(since)s
 ), old AS (
-    SELECT * FROM row
-    WHERE date <= %(opening_last)s AND (date >= %(opening_first)s OR EXISTS (
-        SELECT FROM field_changes AS change
-        WHERE change.household_id = %(household_id)s AND change.transaction_id = row.id
-          AND change.change_set_id >= %(since)s
-          AND change.field IN ('amount', 'date', 'pending', 'removed_at')))
+    SELECT * FROM row WHERE is_live AND date BETWEEN %(opening_first)s AND %(opening_last)s
+    UNION
+    SELECT * FROM row WHERE date BETWEEN %(opening_first)s AND %(opening_last)s AND id IN (
+        SELECT transaction_id FROM changed WHERE field = 'duplicate_of_id')
+    UNION
+    SELECT * FROM row WHERE date <= %(opening_last)s AND id IN (
+        SELECT transaction_id FROM changed
+        WHERE field IN ('amount', 'date', 'pending', 'removed_at'))
 )
 SELECT near.*, true AS is_near FROM near
 UNION ALL
