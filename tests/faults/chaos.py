@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--no-write", action="store_true", help="leave the page as it is")
     arguments = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed
+    commit = _commit()  # now: somebody may commit before the end
     with ExitStack() as stack:
         _enter(stack)
         from app.core.logging import configure_logging  # reads the environment
@@ -51,7 +52,7 @@ def main() -> int:
         print(f"VIOLATION {violation}", file=sys.stderr)
     print(f"{tally.total:,} kills, {len(tally.violations)} violations, {tally.seconds:.1f} s")
     if not arguments.no_write:
-        write(_section(seed, tally))
+        write(_section(seed, commit, tally))
     return 1 if tally.violations else 0
 
 
@@ -64,12 +65,14 @@ def _enter(stack: ExitStack) -> None:
     os.environ["REDIS_URL"] = os.environ[servers.BROKER]
 
 
-def _section(seed: int, tally) -> str:
+def _commit() -> str:
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(asked, cwd=_ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def _section(seed: int, commit: str, tally) -> str:
     from app.core.faults import POINTS  # reads the environment
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=_ROOT, capture_output=True, text=True
-    ).stdout.strip()
     rows = "\n".join(f"| `{name}` | {tally.kills[name]:,} |" for name in POINTS)
     verdict = "none" if not tally.violations else "; ".join(tally.violations)
     return f"""
