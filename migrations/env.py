@@ -1,12 +1,15 @@
 """Runs migrations: one at a time, with bounded locks, against DATABASE_URL."""
 
+import time
+
 from alembic import context
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, text
 
 from app import models
 from app.core.config import settings
 
 _LOCK = 7_203_511_409_271  # any constant; two migrations never run at once
+_ASK_SECONDS = 0.5
 
 
 def include_object(  # Alembic calls it by position
@@ -28,6 +31,18 @@ def render_item(kind: str, thing: object, _context: object) -> str | bool:
     return False
 
 
+def _wait_for_turn(connection: Connection) -> None:
+    """Wait until no other program migrates; ask again and again instead of waiting inside.
+
+    An index that is built beside others waits for every statement that runs already: whoever waited
+    inside would wait for the builder, and the builder for them.
+    """
+    asked = text("SELECT pg_try_advisory_lock(:lock)")
+    while not connection.scalar(asked, {"lock": _LOCK}):
+        connection.rollback()
+        time.sleep(_ASK_SECONDS)
+
+
 def run() -> None:
     """Run the migrations that the command asked for."""
     # NullPool: a pooled connection would keep the advisory lock.
@@ -40,7 +55,7 @@ def run() -> None:
             render_item=render_item,
             transaction_per_migration=True,
         )
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        _wait_for_turn(connection)
         connection.execute(text("SET lock_timeout = '4s'"))
         connection.commit()
         with context.begin_transaction():
