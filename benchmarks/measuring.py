@@ -78,8 +78,11 @@ def cpu_of(processes: Processes, action: Callable[[], object]) -> float:
 
 def children(process_id: int) -> list[int]:
     """Return the processes that a process has started."""
-    folder = Path(f"/proc/{process_id}/task")
-    return [int(each) for path in folder.glob("*/children") for each in _text(path).split()]
+    try:
+        threads = list(Path(f"/proc/{process_id}/task").glob("*/children"))
+    except OSError:  # it has just ended
+        return []
+    return [int(each) for path in threads for each in _text(path).split()]
 
 
 def name_of(process_id: int) -> str:
