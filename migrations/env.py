@@ -10,6 +10,7 @@ from app.core.config import settings
 
 _LOCK = 7_203_511_409_271  # any constant; two migrations never run at once
 _ASK_SECONDS = 0.5
+_WAIT_SECONDS_MAX = 3600
 
 
 def include_object(  # Alembic calls it by position
@@ -36,10 +37,19 @@ def _wait_for_turn(connection: Connection) -> None:
 
     An index that is built beside others waits for every statement that runs already: whoever waited
     inside would wait for the builder, and the builder for them.
+
+    Raises:
+        RuntimeError: Another one has been at it for an hour.
     """
+    until = time.monotonic() + _WAIT_SECONDS_MAX
     asked = text("SELECT pg_try_advisory_lock(:lock)")
     while not connection.scalar(asked, {"lock": _LOCK}):
         connection.rollback()
+        if time.monotonic() > until:
+            raise RuntimeError(
+                "Another program has been migrating this database for an hour. Nothing was changed "
+                "here: let it finish, or end it, then run this again."
+            )
         time.sleep(_ASK_SECONDS)
 
 
