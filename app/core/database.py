@@ -41,8 +41,9 @@ LOCK_SECONDS_MAX = 5
 IDLE_SECONDS_MAX = 15
 """How long a transaction may do nothing in the database before it is ended."""
 
-CONNECTION_SECONDS_MAX = 1800
-"""How long a connection is used."""
+CONNECTION_SECONDS_MAX = 600
+"""How long a connection is used. What its server process remembers of tables and statements grows
+with each that it sees, to several megabytes, and goes only when it ends; a new one costs little."""
 
 _CONNECTION = {"connect_timeout": 5, "application_name": "fintech"}
 # For the temporary tables of a connection. PostgreSQL goes around all of it, one booking after the
