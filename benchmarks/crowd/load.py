@@ -139,9 +139,9 @@ def _nothing(running: Installation, crowd: Sequence[Person]) -> dict[str, float]
     """Ask for syncs of banks that have nothing new, as the schedule does."""
 
     def ask(number: int) -> None:
-        program = Api(running.program.base_url, crowd[number].token)
-        [item] = program.get("/api/v1/connections/")["data"]
-        program.post(f"/api/v1/plaid/sync-transactions/{item['id']}?wait=20")
+        person = crowd[number]
+        program = Api(running.program.base_url, person.token)
+        program.post(f"/api/v1/plaid/sync-transactions/{person.connection}?wait=20")
 
     return _of_syncs(running, len(crowd), ask)
 

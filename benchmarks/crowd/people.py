@@ -19,8 +19,10 @@ class Person:
     token: str
     transactions: tuple[str, ...]
     """Some of their own, to look at and to edit."""
+    connection: str
+    """The Item as the program names it."""
     bank_item: str
-    """The Item as the simulator names it."""
+    """The same as the simulator names it."""
     bank_account: str
 
 
@@ -34,18 +36,20 @@ def _person(installation: Installation, rows: int, number: int) -> Person:
     households.fill(household, rows, seed=number + 1)
     token = households.bearer_token(household)
     program = Api(installation.program.base_url, token)
-    item, account = _link(installation, program)
+    connection, item, account = _link(installation, program)
     listed = program.get("/api/v1/transactions/?limit=200")["data"]
     return Person(
         cookie=households.cookie(household),
         token=token,
         transactions=tuple(each["id"] for each in listed),
+        connection=connection,
         bank_item=item,
         bank_account=account,
     )
 
 
-def _link(installation: Installation, program: Api) -> tuple[str, str]:
+def _link(installation: Installation, program: Api) -> tuple[str, str, str]:
+    """Link a bank; return the Item's id to the program and to the bank, and an account's."""
     bank = installation.bank
     link_token = program.post("/api/v1/plaid/link-token")["link_token"]
     keys = {"client_id": "simulator", "secret": "simulator"}
@@ -72,7 +76,7 @@ def _link(installation: Installation, program: Api) -> tuple[str, str]:
     [item_id] = items.keys() - before or {list(items)[-1]}
     bank.post("/simulator/mature", {"item_id": item_id})
     program.post(f"/api/v1/plaid/sync-transactions/{linked['item_id']}?wait={SYNC_SECONDS_MAX}")
-    return item_id, _account_of(bank, item_id)
+    return linked["item_id"], item_id, _account_of(bank, item_id)
 
 
 def _account_of(bank: Api, item_id: str) -> str:
