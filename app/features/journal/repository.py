@@ -1,5 +1,6 @@
 """SQL of the journal: it knows how to append and how to read."""
 
+import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -9,6 +10,14 @@ from sqlalchemy.orm import Session
 from app.models import Base, JournalPage, RejectedRow
 
 _PAGES = Base.metadata.tables["journal_pages"]
+_HEADING = (
+    JournalPage.id,
+    JournalPage.kind,
+    JournalPage.sequence,
+    JournalPage.cursor_before,
+    JournalPage.sha256,
+    JournalPage.received_at,
+)
 
 
 def insert_page(session: Session, household_id: UUID, values: dict[str, object]) -> None:
@@ -25,12 +34,21 @@ def find_page(session: Session, household_id: UUID, page_id: UUID) -> JournalPag
     ).one_or_none()
 
 
+def find_heading(
+    session: Session, household_id: UUID, page_id: UUID
+) -> Row[UUID, str, int, str | None, bytes, dt.datetime] | None:
+    """Return what one page is, without what it says."""
+    return session.execute(
+        select(*_HEADING).where(JournalPage.household_id == household_id, JournalPage.id == page_id)
+    ).one_or_none()
+
+
 def headings_of_run(
     session: Session, household_id: UUID, sync_run_id: UUID, *, limit: int
-) -> Sequence[Row[UUID, str, int, str | None]]:
-    """Return id, kind, sequence and cursor of the pages of a run, without what they say."""
+) -> Sequence[Row[UUID, str, int, str | None, bytes, dt.datetime]]:
+    """Return what the pages of a run are, without what they say."""
     return session.execute(
-        select(JournalPage.id, JournalPage.kind, JournalPage.sequence, JournalPage.cursor_before)
+        select(*_HEADING)
         .where(JournalPage.household_id == household_id, JournalPage.sync_run_id == sync_run_id)
         .order_by(JournalPage.sequence, JournalPage.id)
         .limit(limit)

@@ -18,6 +18,7 @@ from app.features.vault import service as vault
 from app.models import JournalPage
 
 _PLACE = "journal_pages.payload"
+_NO_PAGE = "There is no such journal page."
 PAYLOAD_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -46,6 +47,9 @@ class Heading:
     kind: str
     sequence: int
     cursor_before: str | None
+    sha256: bytes
+    """Of the payload as it came."""
+    received_at: datetime
 
 
 def write(
@@ -96,6 +100,18 @@ def read(session: Session, household_id: UUID, page_id: UUID) -> Entry:
     return next(read_each(session, household_id, [page_id]))
 
 
+def read_heading(session: Session, household_id: UUID, page_id: UUID) -> Heading:
+    """Return what a page is, without opening it.
+
+    Raises:
+        NotFoundError: The household has no such page.
+    """
+    row = repository.find_heading(session, household_id, page_id)
+    if row is None:
+        raise NotFoundError(_NO_PAGE)
+    return Heading(*row)
+
+
 def seal_payload(key: HouseholdKey, page_id: UUID, payload: bytes) -> bytes:
     """Return what a page's column has of a payload."""
     return key.seal(zlib.compress(payload, 1), place=_PLACE, row_id=page_id)
@@ -130,7 +146,7 @@ def read_each(session: Session, household_id: UUID, page_ids: Iterable[UUID]) ->
     for page_id in page_ids:
         page = repository.find_page(session, household_id, page_id)
         if page is None:
-            raise NotFoundError("There is no such journal page.")
+            raise NotFoundError(_NO_PAGE)
         yield _open(page, key)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -26,13 +27,14 @@ from app.features.transactions.answers import (
 )
 from app.features.transactions.edits import ROWS_MAX
 from app.features.transactions.exporting import Format
-from app.features.transactions.service import Detail, Edit
+from app.features.transactions.service import Edit
 from app.features.users.current import (
     CurrentEditor,
     CurrentPerson,
     CurrentProven,
     CurrentUser,
     HouseholdSession,
+    SignedIn,
 )
 
 router = APIRouter(prefix="/api/v1/transactions", tags=["transactions"])
@@ -251,9 +253,7 @@ def get_transaction(
     transaction_id: UUID, session: HouseholdSession, current: CurrentUser
 ) -> JsonResponse:
     """Return everything that is known of one transaction, and where each value comes from."""
-    return JsonResponse(
-        _detail(service.get_transaction(session, current.household_id, transaction_id))
-    )
+    return JsonResponse(_detail(session, current, transaction_id))
 
 
 @router.put(
@@ -268,12 +268,11 @@ def edit_transaction(
     expected = body.expected.model_dump(exclude_unset=True) if body.expected else None
     edit = body.edit(expected)
     service.edit_transaction(session, current.household_id, current.user_id, transaction_id, edit)
-    return JsonResponse(
-        _detail(service.get_transaction(session, current.household_id, transaction_id))
-    )
+    return JsonResponse(_detail(session, current, transaction_id))
 
 
-def _detail(detail: Detail) -> dict[str, object]:
+def _detail(session: Session, current: SignedIn, transaction_id: UUID) -> dict[str, object]:
+    detail = service.get_transaction(session, current.household_id, transaction_id)
     row = detail.transaction
     return {
         "id": row.id,
@@ -308,7 +307,7 @@ def _detail(detail: Detail) -> dict[str, object]:
             "journal_page_id": row.journal_page_id,
             "journal_kind": detail.journal_kind,
             "received_at": detail.received_at,
-            "said": detail.said_by_source,
+            "said": service.said_by_source(session, current.household_id, transaction_id),
         },
         "history": detail.history,
     }

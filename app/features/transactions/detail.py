@@ -63,6 +63,7 @@ def detail_view(
     names: Names,
     *,
     reader_id: UUID,
+    said: Mapping[str, object] | None = None,
     saved: bool = False,
     undo_id: UUID | None = None,
     typed: Typed | None = None,
@@ -91,7 +92,7 @@ def detail_view(
             "note": row.note or "",
         },
         sources=tuple(_sources(detail, names, reader_id)),
-        bank_said=_flat(detail.said_by_source),
+        bank_said=None if said is None else pairs(said),
         journal_reference=f"{detail.journal_sequence + 1} · {detail.journal_sha256.hex()[:10]}",
         journal_received_at=detail.received_at,
         source_name=_SOURCES.get(detail.journal_kind.partition(".")[0], detail.journal_kind),
@@ -247,8 +248,8 @@ def words(name: str, value: str | None, names: Names, currency: str) -> str:
             return value[:VALUE_CHARACTERS_MAX]
 
 
-def _flat(said: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """Return nested values as pairs: `location.city`, `counterparties.0.name`."""
+def pairs(said: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return the nested values of a source as pairs: `location.city`, `counterparties.0.name`."""
     found: list[tuple[str, str]] = []
     _collect("", said, found)
     return tuple(found[:SAID_MAX])

@@ -1,5 +1,6 @@
 """Pages of transactions: the list with its filter, the drawer, edits."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +15,7 @@ from app.core.pagination import PAGE_SIZE, PageKey, decode_key
 from app.features.accounts import service as accounts
 from app.features.categories import service as categories
 from app.features.transactions import exporting, forms, query, service, views
-from app.features.transactions.detail import detail_view
+from app.features.transactions.detail import detail_view, pairs
 from app.features.transactions.exporting import Format
 from app.features.transactions.forms import BulkForm, EditForm
 from app.features.transactions.query import ListQuery
@@ -73,6 +74,17 @@ def show_transaction(
 ) -> HTMLResponse:
     """Show everything that is known of one transaction."""
     return _detail(request, session, current, transaction_id)
+
+
+@router.get("/transactions/{transaction_id}/said")
+def show_said(
+    request: Request, transaction_id: UUID, session: HouseholdSession, current: CurrentUser
+) -> HTMLResponse:
+    """Answer htmx with all that the source says; without it, show the transaction with that."""
+    said = service.said_by_source(session, current.household_id, transaction_id)
+    if not is_fragment_request(request):
+        return _detail(request, session, current, transaction_id, said=said)
+    return render(request, page="transactions/_said.html", said=pairs(said))
 
 
 @router.post("/transactions/edit")
@@ -190,6 +202,7 @@ def _detail(
     current: SignedIn,
     transaction_id: UUID,
     *,
+    said: Mapping[str, object] | None = None,
     saved: bool = False,
     undo_id: UUID | None = None,
     typed: EditForm | None = None,
@@ -199,6 +212,7 @@ def _detail(
         service.get_transaction(session, current.household_id, transaction_id),
         _names(session, current.household_id),
         reader_id=current.user_id,
+        said=said,
         saved=saved,
         undo_id=undo_id,
         typed=typed,

@@ -111,8 +111,6 @@ class Detail:
 
     transaction: Transaction
     history: Sequence["Change"]
-    said_by_source: Mapping[str, object]
-    """All that the source's own page says of it."""
     journal_kind: str
     journal_sequence: int
     """Which page of its sync run, from 0."""
@@ -200,25 +198,43 @@ def spans(session: Session, household_id: UUID) -> dict[UUID, Span]:
 
 
 def get_transaction(session: Session, household_id: UUID, transaction_id: UUID) -> Detail:
-    """Return everything that is known of one transaction.
+    """Return everything that is known of one transaction but its source's own words.
 
     Raises:
         NotFoundError: The household has no such transaction.
     """
-    row = repository.find(session, household_id, transaction_id)
-    if row is None:
-        raise NotFoundError("There is no such transaction.")
-    page = journal.read(session, household_id, row.journal_page_id)
+    row = _find(session, household_id, transaction_id)
+    page = journal.read_heading(session, household_id, row.journal_page_id)
     return Detail(
         transaction=row,
         history=_history(session, household_id, transaction_id),
-        said_by_source=said.said_by_source(session, household_id, page, row),
         journal_kind=page.kind,
         journal_sequence=page.sequence,
         journal_sha256=page.sha256,
         received_at=page.received_at,
         tellings=repository.tellings(session, household_id, row),
     )
+
+
+def said_by_source(
+    session: Session, household_id: UUID, transaction_id: UUID
+) -> Mapping[str, object]:
+    """Return all that the source's own page says of one transaction; it opens the whole page.
+
+    Raises:
+        NotFoundError: The household has no such transaction.
+        SealError: The page does not open, or is not what was written.
+    """
+    row = _find(session, household_id, transaction_id)
+    page = journal.read(session, household_id, row.journal_page_id)
+    return said.said_by_source(session, household_id, page, row)
+
+
+def _find(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction:
+    row = repository.find(session, household_id, transaction_id)
+    if row is None:
+        raise NotFoundError("There is no such transaction.")
+    return row
 
 
 def _history(session: Session, household_id: UUID, transaction_id: UUID) -> list[Change]:

@@ -208,8 +208,8 @@ class TransactionDetail:
     """The institution's description, untouched."""
     authorized_date: dt.date | None = None
     sources: tuple[FieldSource, ...] = ()
-    bank_said: tuple[tuple[str, str], ...] = ()
-    """Every key and value of the journal entry, as text."""
+    bank_said: tuple[tuple[str, str], ...] | None = None
+    """Every key and value of the journal entry, as text; None: not looked up."""
     journal_reference: str = ""
     """Which page of the journal: number and short hash."""
     journal_received_at: dt.datetime | None = None

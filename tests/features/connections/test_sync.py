@@ -55,8 +55,8 @@ def test_every_row_is_explained_by_a_journal_page(household_id):
             household_id, "SELECT id, source_id FROM transactions"
         ):
             with banks.household_transaction(household_id) as session:
-                detail = transactions.get_transaction(session, household_id, transaction_id)
-            assert detail.said_by_source["transaction_id"] == source_id
+                said = transactions.said_by_source(session, household_id, transaction_id)
+            assert said["transaction_id"] == source_id
 
 
 def test_a_replayed_sync_writes_nothing(household_id):

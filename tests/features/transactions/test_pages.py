@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 
 from app.features.connections.service import sync
+from app.features.journal import service as journal
 from app.simulator.rows import Facts
 from app.simulator.stream import Added, Removed
 from tests.features.connections.bank import DAY, linked, open_bank, query, row
@@ -208,8 +209,34 @@ def test_the_drawer_shows_everything_the_bank_said(ada, bank):
     for answer in (drawer, page):
         assert "−$4.50" in answer.text
         assert "CAFFE NERO 0042" in answer.text
+        assert f'href="/transactions/{transaction_id}/said"' in answer.text
+
+    said = ada.get(f"/transactions/{transaction_id}/said", headers=PARTIAL)
+    page = ada.get(f"/transactions/{transaction_id}/said")
+
+    assert "<html" not in said.text
+    assert "<html" in page.text
+    assert "−$4.50" in page.text
+    for answer in (said, page):
         assert "<code>transaction_id</code>" in answer.text
         assert "<code>merchant_name</code>" in answer.text
+
+
+def test_a_drawer_opens_no_page_of_the_journal(ada, bank, monkeypatch):
+    book(bank, row(bank, "a", "4.50"))
+    transaction_id = id_of(ada, "a")
+    monkeypatch.setattr(journal, "open_payload", lambda *_: pytest.fail("opened"))
+
+    assert ada.get(f"/transactions/{transaction_id}").status_code == 200
+    saved = ada.post(f"/transactions/{transaction_id}", data={"note": "x"}, headers=PARTIAL)
+
+    assert "Saved" in saved.text
+
+
+def test_what_the_source_says_of_a_transaction_that_is_none_of_ours_is_not_told(ada, cleo, bank):
+    book(bank, row(bank, "a", "4.50"))
+
+    assert cleo.get(f"/transactions/{id_of(ada, 'a')}/said").status_code == 404
 
 
 def test_an_edit_is_kept_told_and_survives_the_next_sync(ada, ben, bank):
