@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from app.core.embedded import ports
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 SHIPPED = Path(__file__).parents[2] / "deploy" / "pgbouncer" / "pgbouncer.ini"
+_AT_FIRST = re.compile(r"^fintech_app = .*(connect_query='.*')$", re.MULTILINE)
 START_SECONDS_MAX = 20
 
 
@@ -32,13 +34,16 @@ def pooler(connections: int = 1) -> Iterator[URL]:
     with tempfile.TemporaryDirectory(prefix="pooler-") as name:
         file = Path(name) / "pgbouncer.ini"
         # The file that we ship, but for where things are and who logs in: the later line counts.
+        shipped = SHIPPED.read_text(encoding="utf-8")
+        at_first = _AT_FIRST.search(shipped)
+        assert at_first is not None
         file.write_text(
-            f"{SHIPPED.read_text(encoding='utf-8')}\n"
+            f"{shipped}\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = any\ndefault_pool_size = {connections}\n"
             "[databases]\n"
             f"* = host={server.host} port={server.port} user={server.username}"
-            f" password={server.password}\n"
+            f" password={server.password} {at_first[1]}\n"
         )
         account = pwd.getpwnam("nobody")
         if os.geteuid() == 0:

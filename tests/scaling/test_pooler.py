@@ -47,6 +47,13 @@ def cleo(app, shared) -> SignedInBrowser:
     return sign_in(app, people.person("Cleo"))
 
 
+def test_a_server_connection_holds_as_little_for_temporary_tables_as_without_a_pooler(shared):
+    with shared.connect() as through:
+        held = through.scalar(text("SHOW temp_buffers"))
+
+    assert f"temp_buffers={held}" in database._options()
+
+
 def test_a_person_signs_in_with_a_password_and_reads_their_pages(client, shared):
     who = people.person("Pool")
     client.greet()
