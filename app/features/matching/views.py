@@ -8,6 +8,7 @@ from app.features.accounts.service import AccountName
 from app.features.matching.service.disagreements import AccountReport, Disagreement
 from app.features.matching.service.questions import AccountQuestion, RowQuestion, Side
 from app.models import Account
+from app.ui.sources import source_name
 from app.ui.views.matching import (
     AccountDisagreements,
     DisagreementRow,
@@ -16,7 +17,6 @@ from app.ui.views.matching import (
     PairSide,
 )
 
-_SOURCES = {"plaid": "Plaid", "ofx": "OFX file", "csv": "CSV file"}
 _TITLES = {
     "pending_posted": "Was this pending transaction posted as the other?",
     "same_movement": "Is this one transaction, told twice?",
@@ -45,11 +45,6 @@ def matches_view(
         ),
         disagreements=tuple(_report(each, known) for each in reports if each.rows),
     )
-
-
-def source_name(source: str) -> str:
-    """Return what people call a source."""
-    return _SOURCES.get(source, source.upper())
 
 
 def _rows_card(asked: RowQuestion, names: Mapping[UUID, AccountName]) -> PairCard:

@@ -11,6 +11,7 @@ from app.features.accounts import views as accounts_views
 from app.features.accounts.service import AccountView
 from app.features.tieout import words
 from app.features.tieout.proof import DayBalance, Explained, Proof, StatedDay
+from app.ui.sources import source_name
 from app.ui.views.accounts import (
     Acceptance,
     AccountPage,
@@ -24,7 +25,6 @@ from app.ui.views.accounts import (
 CHART_WIDTH, CHART_HEIGHT = 1000, 300
 _MARGIN = 24
 """Above and below the line, so that points are not cut."""
-_SOURCES = {"plaid": "Plaid", "simplefin": "SimpleFIN", "ofx": "OFX file", "csv": "CSV file"}
 _TREATMENTS = {
     "posted": "The bank's balance leaves out pending transactions.",
     PENDING: "The bank's balance has pending transactions in it.",
@@ -92,7 +92,7 @@ def _day(day: StatedDay, currency: str) -> StatedBalance:
         computed=_money(day.computed, currency),
         gap=_money(day.gap, currency),
         note=words.CUTS[day.cut] if not day.gap else "",
-        source=_SOURCES.get(day.source, day.source),
+        source=source_name(day.source),
         received_at=day.received_at,
         url=f"/imports/{day.import_id}" if day.import_id else "",
     )

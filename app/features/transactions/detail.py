@@ -10,6 +10,7 @@ from app.domain.money import Money
 from app.features.transactions import repository
 from app.features.transactions.service import Change, Detail
 from app.features.transactions.views import UNCATEGORISED, Names, row_view
+from app.ui.sources import page_source_name, source_name
 from app.ui.views.transactions import (
     ChangeGroup,
     FieldChangeRow,
@@ -45,8 +46,6 @@ _SPEAKERS = {
     "sync": "Bank", "import": "File", "match": "Matching", "replay": "Journal, read again",
     "undo": "Undone", "redo": "Redone",
 }  # fmt: skip
-_TOLD_BY = {"plaid": "Plaid", "ofx": "OFX file", "csv": "CSV file"}
-_SOURCES = {"plaid": "Plaid", "file": "A file"}
 _ONLY_SOURCE = ("date", "amount", "description", "pending")
 
 
@@ -95,7 +94,7 @@ def detail_view(
         bank_said=None if said is None else pairs(said),
         journal_reference=f"{detail.journal_sequence + 1} · {detail.journal_sha256.hex()[:10]}",
         journal_received_at=detail.received_at,
-        source_name=_SOURCES.get(detail.journal_kind.partition(".")[0], detail.journal_kind),
+        source_name=page_source_name(detail.journal_kind),
         source_id=row.source_id,
         changes=tuple(_groups(detail.history, names, row.currency, reader_id)),
         errors=errors,
@@ -109,7 +108,7 @@ def detail_view(
 
 
 def _telling(each: repository.Telling) -> Telling:
-    source = _TOLD_BY.get(each.source, each.source.upper())
+    source = source_name(each.source)
     state = "counts" if each.is_live else "withdrawn" if each.is_removed else "kept, not counted"
     return Telling(
         url=f"/transactions/{each.id}",
