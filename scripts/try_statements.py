@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from app.importers.base import StatementError
 from app.importers.files import detect_format, read_file
 
-_ENDINGS = {".ofx", ".qfx", ".qbo", ".csv", ".tsv", ".txt", ".gif"}
+_ENDINGS = set(" .ofx .qfx .qbo .xml .sta .mta .swi .940 .mt940 .csv .tsv .txt .gif".split(" "))
 _PARENTS_MAX = 4
 
 

@@ -69,7 +69,7 @@ class StatementFile:
     """All that was read from one file: what can be booked, and what cannot, with reasons."""
 
     format: str
-    """`ofx` or `csv`."""
+    """`ofx`, `camt`, `mt940` or `csv`."""
     statements: tuple[Statement, ...]
     rejected: tuple[RejectedRecord, ...]
     encoding: str

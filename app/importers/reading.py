@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.importers import csv, ofx
+from app.importers import csv
 from app.importers.base import StatementFile, check_size
 from app.importers.csv_layout import CsvLayout
 from app.importers.csv_table import read_rows
-from app.importers.files import detect_format, read_file
+from app.importers.files import READERS, detect_format, read_file
 from app.importers.text import decode_as
 
 _SAMPLE_ROWS = 200
@@ -16,7 +16,7 @@ _SAMPLES_MAX = 5
 _SAMPLE_CHARS = 80
 _DOUBTFUL = 0.6
 
-PAGE_KINDS = ("file.ofx", "file.csv")
+PAGE_KINDS = tuple(f"file.{name}" for name in (*READERS, "csv"))
 """How the journal calls files that we can read."""
 
 
@@ -79,8 +79,9 @@ def find_fields(
     Raises:
         StatementError: The file cannot be read.
     """
-    if page_kind == "file.ofx":
-        return ofx.find_fields(data, source_id)
+    reader = READERS.get(page_kind.removeprefix("file."))
+    if reader is not None:
+        return reader.find_fields(data, source_id)
     if page_kind != "file.csv" or layout is None:
         return {}
     how = CsvLayout.from_dict(layout)

@@ -178,7 +178,7 @@ class Import(Base):
     booked_at: Mapped[Instant | None]
     file_name: Mapped[str]
     format: Mapped[str]
-    """`ofx`, `csv`, or the name of a kind of file that cannot be read."""
+    """`ofx`, `camt`, `mt940`, `csv`, or the name of a kind of file that cannot be read."""
     layout: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     """How a CSV file is read, as guessed or corrected."""
     targets: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")

@@ -101,7 +101,7 @@ class SourceAccount(Base):
     item_id: Mapped[UUID | None]
     """None for files."""
     source: Mapped[str]
-    """`plaid`, `ofx`, `csv`."""
+    """`plaid`, `simplefin`, or the format of a file: `ofx`, `camt`, `mt940`, `csv`."""
     account_source_id: Mapped[str]
     persistent_id: Mapped[str | None]
     name: Mapped[str]

@@ -32,6 +32,11 @@ STATEMENTS = sorted(
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "xls"),
         (b"!Type:Bank\nD1/1/26", "qif"),
         (b":20:ST1\n:25:1/2\n:28C:1\n", "mt940"),
+        (b"ABNANL2A\r\n940\r\nABNANL2A\r\n:20:ABN\r\n:25:1\r\n", "mt940"),
+        (b"{1:F01BANKDEFFAXXX0000000000}{4:\r\n:20:1\r\n:25:1\r\n", "mt940"),
+        (b":61:2601020102D1,00NMSCNONREF\n", "mt940"),
+        (b":)\n1;2\n", "csv"),
+        (b"<n:Document xmlns:n='urn:x'><n:BkToCstmrStmt>", "camt"),
         (
             b'<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053">',
             "camt",

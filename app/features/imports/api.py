@@ -72,7 +72,7 @@ class ChoicesBody(BaseModel):
 )
 def import_file(
     current: CurrentEditor,
-    file: Annotated[UploadFile, File(description="OFX, QFX or CSV; at most 20 MiB.")],
+    file: Annotated[UploadFile, File(description="OFX, QFX, CAMT, MT940 or CSV; at most 20 MiB.")],
     account_id: Annotated[UUID | None, Form()] = None,
     layout: Annotated[str | None, Form(max_length=LAYOUT_CHARACTERS_MAX)] = None,
     currency: Annotated[str | None, Form(max_length=12)] = None,

@@ -33,7 +33,7 @@ class StatedDay:
     cut: str
     """Where inside its day it ties: `end`, `reported` (by then) or `start`."""
     source: str
-    """`plaid`, `ofx`, `csv`."""
+    """`plaid`, `simplefin`, or the format of a file: `ofx`, `camt`, `mt940`, `csv`."""
     received_at: dt.datetime
     import_id: UUID | None
 

@@ -30,7 +30,7 @@ class StartView:
     history: tuple[ImportRow, ...] = ()
     error: str = ""
     bytes_max: int = 20_000_000
-    format_names: tuple[str, ...] = ("OFX", "QFX", "CSV")
+    format_names: tuple[str, ...] = ("OFX", "QFX", "CAMT", "MT940", "CSV")
 
 
 @dataclass(frozen=True, slots=True)

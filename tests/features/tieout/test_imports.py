@@ -2,13 +2,20 @@
 
 from decimal import Decimal
 
+import pytest
+
 from app.features.history.service.undo import undo_import
 from app.features.imports.service.book import book
 from app.features.imports.service.upload import preview
-from tests.factories.files import MARCH, csv, ofx
+from tests.factories.files import MARCH, camt, csv, mt940, ofx
 from tests.features.connections.bank import query
 
 APRIL = (("20260402", "-19.90", "a1", "PHONE"), ("20260411", "-820.00", "a2", "RENT"))
+
+
+STATES_BOTH = pytest.mark.parametrize(
+    ("statement", "name"), [(mt940, "april.sta"), (camt, "april.xml")]
+)
 
 
 def bring(ada, data, name="file.ofx"):
@@ -101,3 +108,59 @@ def test_a_csv_file_without_balances_proves_nothing(ada):
     bring(ada, csv("2026-03-02,COFFEE BAR,-4.50"), "file.csv")
 
     assert stored(ada)[:2] == ("unproven", "no_balance")
+
+
+@STATES_BOTH
+def test_a_statement_of_both_balances_proves_itself(ada, statement, name):
+    data = statement(APRIL, opening=("20260331", "1671.00"), closing=("20260430", "831.10"))
+
+    bring(ada, data, name)
+
+    assert stored(ada)[:5] == ("tied", None, "2026-03-31", "2026-04-30", 0)
+
+
+@STATES_BOTH
+def test_a_statement_of_both_balances_is_off_by_the_row_it_lacks(ada, statement, name):
+    data = statement(APRIL[:1], opening=("20260331", "1671.00"), closing=("20260430", "831.10"))
+
+    bring(ada, data, name)
+
+    assert stored(ada)[0] == "gap"
+    assert stored(ada)[4] == Decimal("-820.00")
+
+
+@STATES_BOTH
+def test_a_statement_with_what_the_last_one_had_adds_nothing_and_still_ties_out(
+    ada, statement, name
+):
+    march = statement(MARCH, opening=("20260228", "0.00"), closing=("20260331", "1671.00"))
+    both = statement((*MARCH, *APRIL), opening=("20260228", "0.00"), closing=("20260430", "831.10"))
+
+    for data in (march, both, both):
+        bring(ada, data, name)
+
+    assert stored(ada)[:5] == ("tied", None, "2026-02-28", "2026-04-30", 0)
+    [(rows,)] = query(ada.household_id, "SELECT count(*) FROM transactions")
+    assert rows == len(MARCH) + len(APRIL)
+
+
+@STATES_BOTH
+def test_a_month_that_lacks_between_two_statements_is_a_gap_until_its_file_comes(
+    ada, statement, name
+):
+    ends = {"march": ("20260331", "1671.00"), "april": ("20260430", "831.10")}
+    march = statement(MARCH, opening=("20260228", "0.00"), closing=ends["march"])
+    april = statement(APRIL, opening=ends["march"], closing=ends["april"])
+    may = statement(
+        (("20260503", "-5.00", "y1", "COFFEE"),),
+        opening=ends["april"],
+        closing=("20260531", "826.10"),
+    )
+    for data in (march, may):
+        bring(ada, data, name)
+    before = stored(ada)[0]
+
+    bring(ada, april, name)
+
+    assert before != "tied"
+    assert stored(ada)[:5] == ("tied", None, "2026-02-28", "2026-05-31", 0)

@@ -29,7 +29,7 @@ class Side:
 
     row: Transaction
     source: str
-    """`plaid`, `ofx`, `csv`."""
+    """`plaid`, `simplefin`, or the format of a file: `ofx`, `camt`, `mt940`, `csv`."""
 
 
 @dataclass(frozen=True, slots=True)
