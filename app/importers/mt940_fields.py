@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.domain.money import AmountError, parse_amount
-from app.importers.base import FIELD_CHARS_MAX
+from app.importers.base import FIELD_CHARS_MAX, StatementError
+
+LINES_MAX = 2_000_000
+"""Of a file; a row has about ten."""
 
 _TAG = re.compile(r":(\d{2,3}[A-Z]?|NS):", re.ASCII)
 _CONTROLS = " \x01\x02\x03\x1a"
@@ -51,11 +54,19 @@ def split_fields(text: str) -> Iterator[Field]:
 
     Lines before the first field, block headers and whatever follows the end of a message (`-`,
     `-}`, `-XXX`) belong to no field. Some banks write `@@` for the end of a line.
+
+    Raises:
+        StatementError: There are more than LINES_MAX lines.
     """
     if "@@:" in text[:FIELD_CHARS_MAX]:
         text = text.replace("@@", "\n")
     tag, start, lines = "", 0, _Lines()
     for number, raw in enumerate(io.StringIO(text, newline=None), 1):
+        if number > LINES_MAX:
+            raise StatementError(
+                f"it has more than {LINES_MAX:,} lines. Export shorter periods and import them "
+                "one after the other."
+            )
         line = raw.rstrip("\n").lstrip(_CONTROLS[1:])
         is_end = _ends_message(line)
         if is_end:
