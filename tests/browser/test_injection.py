@@ -232,6 +232,8 @@ def test_F11_rows_that_come_later_and_the_drawer_are_text(victim: Page) -> None:
         rows.nth(number).locator("a.row-link").click()
         expect(drawer.get_by_text("What the bank wrote")).to_be_visible()
         look(victim, f"drawer {number}")
+        expect(drawer.get_by_role("link", name="Read the journal page")).to_have_count(0)
+        look(victim, f"what the bank said {number}")
         victim.keyboard.press("Escape")
         expect(drawer).to_be_hidden()
     shown = victim.locator("body").inner_text()

@@ -222,6 +222,15 @@ def test_the_drawer_shows_everything_the_bank_said(ada, bank):
         assert "<code>merchant_name</code>" in answer.text
 
 
+def test_F11_what_the_bank_said_is_text(ada, bank):
+    book(bank, row(bank, "a", "4.50", facts=Facts(merchant="<img src=/xss onerror=alert(1)>")))
+
+    said = ada.get(f"/transactions/{id_of(ada, 'a')}/said", headers=PARTIAL).text
+
+    assert "&lt;img src=/xss" in said
+    assert "<img" not in said
+
+
 def test_a_drawer_opens_no_page_of_the_journal(ada, bank, monkeypatch):
     book(bank, row(bank, "a", "4.50"))
     transaction_id = id_of(ada, "a")
