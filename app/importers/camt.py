@@ -10,14 +10,16 @@ from app.domain.money import Money, is_currency
 from app.domain.records import AccountRecord, BalanceRecord, RejectedRecord, TransactionRecord
 from app.importers import identity
 from app.importers.base import (
+    ROWS_MAX,
     UNKNOWN_CURRENCY,
     Statement,
     StatementError,
     StatementFile,
     check_size,
+    too_many_rows,
 )
 from app.importers.camt_balances import Anchors, Balance, Booked, anchors, read_balances
-from app.importers.camt_entries import Entry, EntryError, day_of, read_entry
+from app.importers.camt_entries import Entry, EntryError, read_entry, stated_day
 from app.importers.camt_tree import Document, Node, fields_of, mend
 from app.importers.ofx_dates import find_date
 from app.importers.text import decode
@@ -128,6 +130,8 @@ class _Reader:
     """How often each was to be said."""
     entries: list[list[int]] = field(default_factory=list)
     """For each statement the numbers of its transactions among all entries of the file."""
+    seen: set[tuple[str, Statement]] = field(default_factory=set)
+    """Each statement with the Id that its bank gave it."""
     broken_at: int | None = None
 
     def read(self) -> None:
@@ -143,7 +147,7 @@ class _Reader:
                 if row is not None:
                     rows.append(row)
                 else:
-                    days += filter(None, [find_date(day_of(part.entry, "BookgDt", "ValDt")[0])])
+                    days += filter(None, [find_date(stated_day(part.entry, "BookgDt"))])
             elif part.statement is not None:
                 self._statement(part.statement, rows, days, is_cut=part.is_cut)
                 rows, days = [], []
@@ -171,6 +175,8 @@ class _Reader:
 
     def reject(self, node: Node, error: EntryError) -> None:
         """Put an entry or a balance aside with its line and the reason."""
+        if len(self.rejected) >= ROWS_MAX:
+            raise too_many_rows(node.line)
         bank_id = node.get("AcctSvcrRef", "NtryRef")[:100] or None
         where = f"line {node.line}, {error.field}"
         self.rejected.append(RejectedRecord(str(error), where, bank_id))
@@ -214,6 +220,11 @@ class _Reader:
             institution=_institution(node),
             lines=tuple(row.line for row in rows),
         )
+        copy = (node.get("Id"), replace(statement, lines=()))
+        if copy in self.seen and copy[0] and rows:
+            self.note("A statement stands twice in the file and is read once.")
+            return
+        self.seen.add(copy)
         self.statements.append(statement)
         self.entries.append([row.number for row in rows])
 
@@ -231,18 +242,21 @@ class _Reader:
     def _dated(
         self, node: Node, balances: Iterable[Balance], end: dt.date | None, rows: Iterable[Entry]
     ) -> Iterator[Entry]:
-        """Give the statement's day to entries without one; without any they are rejected."""
+        """Give a day to entries without one: their value date, else the statement's."""
         closing = max((b.day for b in balances if b.code == "CLBD" and b.day), default=None)
         day = closing or end or find_date(node.get("CreDtTm"))
         for row in rows:
             if row.date is not None:
                 yield row
+            # What is in the closing balance was booked by then, whatever its value date.
+            elif row.value_date is not None and not (closing and row.value_date > closing):
+                yield replace(row, date=row.value_date)
             elif day is not None:
                 self.note("A transaction without a day was given that of its statement.")
                 yield replace(row, date=day)
             else:
-                error = EntryError("BookgDt", "the date is missing")
-                self.reject(Node("Ntry", row.line), error)
+                missing = EntryError("BookgDt", "the date is missing")
+                self.reject(Node("Ntry", row.line), missing)
 
     def _anchors(
         self,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.importers.base import BalanceAnchor
-from app.importers.camt_entries import EntryError, day_of, read_amount, read_unsigned
+from app.importers.camt_entries import EntryError, read_amount, read_unsigned, stated_day
 from app.importers.camt_tree import Node
 from app.importers.ofx_dates import find_date
 
@@ -68,7 +68,7 @@ def _balance(node: Node) -> Balance:
     code = "" if is_page else node.get("Tp/CdOrPrtry/Cd", "Tp/Cd").upper()
     is_signed = bool(node.get("CdtDbtInd"))
     amount, currency = read_amount(node) if is_signed else read_unsigned(node)
-    text, _ = day_of(node, "Dt")
+    text = stated_day(node, "Dt")
     is_midnight = "T00:00:00" in text
     return Balance(code, amount, currency, find_date(text), is_midnight, is_signed)
 
@@ -92,6 +92,8 @@ def anchors(
     available = _latest([each for each in own if each.code == "CLAV"])
     available = available or _latest([each for each in own if each.code == "ITAV"])
     notes = []
+    if len(own) < len(balances):
+        notes.append("A balance in another currency than its account is not used.")
     if _is_unproven(opening, closing, booked.total):
         notes.append(
             "A statement does not say whether its balances are credits or debits, and its "

@@ -63,7 +63,9 @@ class Entry:
     """Its place among all entries of the file, from 1."""
     line: int
     date: dt.date | None
-    """None: only the statement has a day."""
+    """When it was booked; None: the file does not say it."""
+    value_date: dt.date | None
+    """From when it bears interest."""
     authorized_date: dt.date | None
     amount: Decimal
     """In the owner's sign."""
@@ -92,19 +94,20 @@ def read_entry(node: Node, number: int, owner: str) -> Entry:
     """
     pending = _is_pending(node)
     amount, currency = read_amount(node)
-    payments = [inner for inner in node.walk() if inner.name == "TxDtls"]
-    payment = payments[0] if len(payments) == 1 else None
-    counterparty = _counterparty(node, payment, owner) if payment else ""
+    payments = node.every("NtryDtls", "TxDtls") or node.every("TxDtls")
+    payment = payments[0] if payments and _count(node, payments) == 1 else None
+    names = [_counterparty(node, each, owner) for each in payments] or [""]
     return Entry(
         number=number,
         line=node.line,
-        date=_date(node),
+        date=_date(node, "BookgDt"),
+        value_date=_date(node, "ValDt"),
         authorized_date=_authorized(payment) if payment else None,
         amount=amount,
         currency=currency,
         bank_id=_bank_id(node, payment),
-        description=_description(node, payments, counterparty, owner),
-        counterparty=counterparty or None,
+        description=_description(node, payments, names),
+        counterparty=names[0] or None if payment else None,
         reference=_reference(payment) if payment else "",
         pending=pending,
     )
@@ -144,15 +147,12 @@ def read_unsigned(node: Node) -> tuple[Decimal, str]:
     return amount, currency
 
 
-def day_of(node: Node, *names: str) -> tuple[str, str]:
-    """Return the text of the first of these dates, as a day or a day with its time, and its name.
+def stated_day(node: Node, name: str) -> str:
+    """Return a date as it is written, with its time and zone if the file has them, or "".
 
-    The time zone is not applied: the day that the bank wrote is the day of the statement.
+    The zone is not applied: the day that the bank wrote is the day of the statement.
     """
-    for name in names:
-        if text := node.get(f"{name}/Dt", f"{name}/DtTm", name):
-            return text, name
-    return "", names[0]
+    return node.get(f"{name}/Dt", f"{name}/DtTm", name)
 
 
 def _is_pending(node: Node) -> bool:
@@ -164,8 +164,8 @@ def _is_pending(node: Node) -> bool:
     return status in _PENDING
 
 
-def _date(node: Node) -> dt.date | None:
-    text, name = day_of(node, "BookgDt", "ValDt")
+def _date(node: Node, name: str) -> dt.date | None:
+    text = stated_day(node, name)
     if not text:
         return None
     try:
@@ -212,23 +212,30 @@ def _counterparty(node: Node, payment: Node, owner: str) -> str:
 
 
 def _party(parties: Node, role: str) -> str:
-    return parties.get(*(f"{name}/{path}" for name in (role, f"Ultmt{role}") for path in _PARTY))
+    for name in (role, f"Ultmt{role}"):
+        party = parties.first(name)
+        if party is not None and (found := party.get(*_PARTY)):
+            return found
+    return ""
 
 
-def _description(node: Node, payments: Sequence[Node], counterparty: str, owner: str) -> str:
-    """Return what a person recognises: the other party and what was paid, else what there is."""
-    information = node.get("AddtlNtryInf")
+def _count(node: Node, payments: Sequence[Node]) -> int:
+    """Return how many payments are booked as one, as far as the file says."""
     stated = node.get("NtryDtls/Btch/NbOfTxs", "Btch/NbOfTxs")
-    count = max(len(payments), int(stated) if re.fullmatch(r"[0-9]{1,6}", stated) else 0)
+    return max(1, len(payments), int(stated) if re.fullmatch(r"[0-9]{1,6}", stated) else 0)
+
+
+def _description(node: Node, payments: Sequence[Node], names: Sequence[str]) -> str:
+    """Return what a person recognises: the other party and what was paid, else what there is."""
+    text = information = node.get("AddtlNtryInf")
+    count = _count(node, payments)
     if count > 1:
-        names = dict.fromkeys(filter(None, (_counterparty(node, p, owner) for p in payments)))
-        text = _batch(information or _codes(node), count, list(names))
+        named = list(dict.fromkeys(filter(None, names)))
+        text = _batch(information or _codes(node), count, named)
     elif payments:
-        text = _join(counterparty, _remittance(payments[0]))
+        text = _join(names[0], _remittance(payments[0]))
         text = text or payments[0].get("AddtlTxInf") or information
-    else:
-        text = information
-    text = text or _codes(node, *payments) or " ".join(map(_reference, payments[:1]))
+    text = text or _codes(node, *payments) or " ".join(map(_reference, payments))
     return (text or _WORDS[node.get("CdtDbtInd").upper()])[:FIELD_CHARS_MAX]
 
 

@@ -19,6 +19,10 @@ NODES_MAX = 500_000
 """Elements held at once; an entry of ten thousand payments has fewer."""
 NAME_CHARS_MAX = 64
 
+STATEMENTS_MAX = 10_000
+REFERENCES_MAX = 100_000
+"""Bare `&` and broken references that are mended in one file."""
+
 _CHUNK_BYTES = 1024 * 1024
 # XML allows no other control characters, neither as they are nor as references.
 _CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -42,9 +46,12 @@ class Node:
             nodes = [child for node in nodes for child in node.children if child.name == name]
         return nodes
 
-    def first(self, *path: str) -> "Node | None":
-        """Return the first element that is reached by these names."""
-        return next(iter(self.every(*path)), None)
+    def first(self, name: str) -> "Node | None":
+        """Return the first child of a name."""
+        for child in self.children:
+            if child.name == name:
+                return child
+        return None
 
     def get(self, *paths: str) -> str:
         """Return the text of the first path, such as `Id/IBAN`, that leads to one, else ""."""
@@ -53,14 +60,6 @@ class Node:
                 if node.text:
                     return node.text
         return ""
-
-    def walk(self) -> Iterator["Node"]:
-        """Yield every element below this one, in the file's order."""
-        stack = list(reversed(self.children))
-        while stack:
-            node = stack.pop()
-            yield node
-            stack.extend(reversed(node.children))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,7 @@ class Document:
         self._entry: Node | None = None
         self._parts: list[Part] = []
         self._entries = 0
+        self._statements = 0
         self._held = 0
         self._held_before: list[int] = []
         # What the text declares of its encoding is no longer so: it is decoded already.
@@ -141,15 +141,21 @@ class Document:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         line = self._line()
         name = name.rpartition(":")[2]
-        self._check(name, line)
+        if len(self._open) >= DEPTH_MAX or self._held >= NODES_MAX or len(name) > NAME_CHARS_MAX:
+            raise self._too_much(line)
         node = Node(name, line, attributes.get("Ccy", "").strip()[:FIELD_CHARS_MAX])
         if self._open:
             self._open[-1].text = ""
         if name == ENTRY and self._entry is None:
-            self._count_entry(line)
+            self._entries += 1
+            if self._entries > ROWS_MAX:
+                raise too_many_rows(line)
             self._entry = node
             self._held_before.append(self._held)
         elif name in STATEMENTS and self._statement is None and self._entry is None:
+            self._statements += 1
+            if self._statements > STATEMENTS_MAX:
+                raise self._too_much(line)
             self._statement = node
             self._held_before.append(self._held)
         elif self._statement is not None or self._entry is not None:
@@ -160,24 +166,18 @@ class Document:
     def _line(self) -> int:
         return self._lines_before + self._parser.CurrentLineNumber
 
-    def _check(self, name: str, line: int) -> None:
+    def _too_much(self, line: int) -> StatementError:
         if len(self._open) >= DEPTH_MAX:
-            raise StatementError(
+            return StatementError(
                 f"it is nested deeper than {DEPTH_MAX} levels, which no statement is. "
                 "Download it from your bank again.",
                 line=line,
             )
-        if self._held >= NODES_MAX or len(name) > NAME_CHARS_MAX:
-            raise StatementError(
-                "it has a larger element than any statement. Export shorter periods and import "
-                "them one after the other.",
-                line=line,
-            )
-
-    def _count_entry(self, line: int) -> None:
-        self._entries += 1
-        if self._entries > ROWS_MAX:
-            raise too_many_rows(line)
+        return StatementError(
+            "it has a larger element than any statement. Export shorter periods and import "
+            "them one after the other.",
+            line=line,
+        )
 
     def _end(self, _name: str) -> None:
         node = self._open.pop()
@@ -208,7 +208,7 @@ class Document:
 
 def mend(text: str) -> str:
     """Return the text with bare `&`, and references to what XML has no name for, made harmless."""
-    return _AMPERSAND.sub(_reference, text)
+    return _AMPERSAND.sub(_reference, text, count=REFERENCES_MAX)
 
 
 def _reference(match: "re.Match[str]") -> str:
