@@ -185,8 +185,8 @@ class _Reader:
         self, node: Node, statement: Node | None, number: int, *, is_cut: bool
     ) -> Entry | None:
         if is_cut or statement is None:
-            where = "the file ends inside it" if is_cut else "it stands outside of any statement"
-            self.reject(node, EntryError("Ntry", where))
+            reason = "the file ends inside it" if is_cut else "it stands outside of any statement"
+            self.reject(node, EntryError("Ntry", reason))
             return None
         try:
             return read_entry(node, number, statement.get("Acct/Ownr/Nm"))
@@ -208,12 +208,16 @@ class _Reader:
         account = self._account(node, currency, proven)
         closing = proven.closing
         all_days = [row.date for row in rows if row.date]
+        start = start or min(all_days, default=None)
+        end = end or max(all_days, default=None) or (closing.date if closing else None)
+        if node.name == _NOTIFICATION:
+            start = end = None  # it tells some entries of these days, and perhaps not all
         statement = Statement(
             account=account,
             currency=currency,
             transactions=self._records(account.source_id, rows, currency),
-            start=start or min(all_days, default=None),
-            end=end or max(all_days, default=None) or (closing.date if closing else None),
+            start=start,
+            end=end,
             opening=proven.opening,
             closing=proven.closing,
             available=proven.available,

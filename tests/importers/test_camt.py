@@ -326,6 +326,12 @@ def test_the_period_is_as_stated_else_that_of_the_entries():
     assert (unstated.start, unstated.end) == (dt.date(2026, 1, 5), dt.date(2026, 1, 7))
 
 
+def test_a_notification_covers_no_day_since_it_need_not_tell_all_entries():
+    period = "<FrToDt><FrDtTm>2026-01-01</FrDtTm><ToDtTm>2026-01-31</ToDtTm></FrToDt>"
+    read = one(period, entry(), kind="Ntfctn")
+    assert (read.start, read.end) == (None, None)
+
+
 def test_all_that_the_file_says_is_found_by_the_names_of_the_standard():
     payments = payment(cdtr="<Nm>A</Nm>", text=("x", "y")) + payment(cdtr="<Nm>B</Nm>")
     data = document(statement(entry("1") + entry("2", details=payments)), statement(entry("3")))
