@@ -78,21 +78,37 @@ def read_type(node: ast.expr) -> str:
     if text.startswith("Literal"):
         values = ast.literal_eval(text.removeprefix("Literal").replace("[", "(").replace("]", ",)"))
         return " or ".join(f"`{value}`" for value in values)
-    return {"str": "text", "SecretStr": "secret", "int": "number", "bool": "true or false"}[text]
+    words = {"str": "text", "SecretStr": "secret", "bool": "true or false"}
+    return {**words, "int": "number", "Decimal": "amount"}[text]
 
 
 def read_default(node: ast.expr | None) -> tuple[str | None, str]:
     """Return the default as it would be written in a file (None if there is none), and limits."""
     if node is None:
         return None, ""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "SecretStr":
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("SecretStr", "Decimal"):
         return read_default(node.args[0])
     if isinstance(node, ast.Call):
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         least, most = (number(given[name]) for name in ("ge", "le"))
-        return str(number(given["default"])), f"{least:,} to {most:,}"
+        default, _ = read_default(given["default"])
+        return default, f"{least:,} to {most:,}"
+    if isinstance(node, ast.BinOp):
+        return str(number(node)), ""
+    if isinstance(node, ast.Name):
+        return constant(node.id), ""
     value = ast.literal_eval(node)
     return (str(value).lower() if isinstance(value, bool) else str(value)), ""
+
+
+def constant(name: str) -> str:
+    """Return the text that a constant of the module stands for."""
+    tree = ast.parse(CONFIG.read_text(encoding="utf-8"))
+    return next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
 
 
 def number(node: ast.expr) -> int:

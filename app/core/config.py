@@ -5,6 +5,7 @@ import binascii
 import ipaddress
 import os
 import re
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRET_BYTES_MIN = 32
+OPENAI_URL = "https://api.openai.com/v1"
 AUDIT_DAYS_MIN = 366
 """Of the audit trail no younger event can be deleted: the database refuses it too."""
 _GATEWAY = re.compile(r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}/?", re.IGNORECASE)
@@ -199,7 +201,19 @@ class Settings(BaseSettings):
     """How many of a hundred requests and scheduled tasks are traced, with all that they cause."""
 
     OPENAI_API_KEY: SecretStr = SecretStr("")
-    """Of a language model's server; empty: everything works without one."""
+    """Of a language model's server; empty, with OPENAI_BASE_URL as it is: nobody is asked, and
+    everything works without one."""
+    OPENAI_BASE_URL: str = OPENAI_URL
+    """Where that server is, OpenAI's or one that speaks its chat completions, such as
+    `http://ollama:11434/v1`; one of your own may want no key."""
+    OPENAI_MODEL: str = "gpt-5-mini"
+    """Which of its models is asked."""
+    OPENAI_DOLLARS_PER_MILLION_INPUT: Decimal = Field(default=Decimal("0.25"), ge=0, le=10_000)
+    """What a million tokens cost that the model reads, to tell what was spent; 0 on your own."""
+    OPENAI_DOLLARS_PER_MILLION_OUTPUT: Decimal = Field(default=Decimal("2.00"), ge=0, le=10_000)
+    """The same for tokens that it writes."""
+    OPENAI_QUESTIONS_PER_DAY: int = Field(default=100, ge=1, le=100_000)
+    """How often a day each household may ask; as many at once."""
 
     @classmethod
     def settings_customise_sources(
@@ -247,6 +261,16 @@ class Settings(BaseSettings):
         if value and not (is_near or (url.scheme == "https" and url.hostname)):
             raise ValueError("must look like https://sso.example.org/realms/home")
         return value
+
+    @field_validator("OPENAI_BASE_URL")
+    @classmethod
+    def _is_base_address(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise ValueError("must look like https://api.openai.com/v1")
+        if url.username or url.password:
+            raise ValueError("must name no login: OPENAI_API_KEY is the key")
+        return value.rstrip("/")
 
     @field_validator("SENTRY_DSN")
     @classmethod
@@ -346,6 +370,16 @@ class Settings(BaseSettings):
         """Domains whose addresses may get an account through OIDC; empty: all."""
         names = (name.strip().lower().lstrip("@") for name in self.OIDC_EMAIL_DOMAINS.split(","))
         return tuple(filter(None, names))
+
+    @cached_property
+    def has_language_model(self) -> bool:
+        """Whether there is one to ask: a key is set, or a server of the operator's own."""
+        return bool(self.OPENAI_API_KEY.get_secret_value() or self.OPENAI_BASE_URL != OPENAI_URL)
+
+    @cached_property
+    def language_model_host(self) -> str:
+        """Who gets what is asked, in words for people: a host, with its port if it has one."""
+        return urlsplit(self.OPENAI_BASE_URL).netloc
 
     @cached_property
     def outbound_hosts(self) -> frozenset[tuple[str, int]]:

@@ -51,6 +51,29 @@ database_connections = Gauge(
     ["state"],
     registry=registry,
 )
+model_calls = Counter(
+    "fta_model_calls",
+    "Questions to the language model, by how they ended.",
+    ["outcome"],
+    registry=registry,
+)
+model_call_seconds = Histogram(
+    "fta_model_call_duration_seconds",
+    "Time from a question to the language model to its answer, with all attempts.",
+    buckets=_SECONDS,
+    registry=registry,
+)
+model_tokens = Counter(
+    "fta_model_tokens",
+    "Tokens that the language model read (in) and wrote (out).",
+    ["direction"],
+    registry=registry,
+)
+model_dollars = Counter(
+    "fta_model_dollars",
+    "What those tokens cost, by the prices of the settings.",
+    registry=registry,
+)
 log_lines_lost = Counter(
     "fta_log_lines_lost",
     "Log lines that could not be written, such as on a full disk.",

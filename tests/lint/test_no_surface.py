@@ -26,6 +26,13 @@ MODELS_OF_OTHERS = {
     "openai", "anthropic", "litellm", "ollama", "mistralai", "cohere", "groq", "langchain",
     "langchain_core", "llama_index", "llama_cpp", "transformers", "vllm", "google.generativeai",
 }  # fmt: skip
+ASKS_THE_MODEL = "app/core/language_model.py"
+TOOLS = re.compile(r"['\"](tools?|tool_choice|tool_calls|functions?)['\"]")
+READ_THE_KEY = {
+    "app/core/config.py", ASKS_THE_MODEL, "app/features/transactions/asking.py",
+    "app/cli/doctor_servers.py",
+}  # fmt: skip
+"""The last two only name it in their words."""
 SENDS_FILES = {
     "app/core/downloads.py",  # what the two exports are sent with
     "app/features/live/pages.py",  # events
@@ -118,14 +125,17 @@ def test_W5_nobody_gives_an_address_to_be_told_of_events() -> None:
     assert kept == KEPT_ADDRESSES
 
 
-def test_L1_L2_L3_L4_L5_L6_L7_L8_there_is_no_language_model() -> None:
-    """There is no language model: no module could ask one, or reads the key that is set for one."""
+def test_L5_the_language_model_has_no_tools() -> None:
+    """The model has no tools: it is asked at one place, for text alone, without any library."""
+    asks = set()
     for path, tree in trees():
+        name, code = path.relative_to(ROOT).as_posix(), ast.unparse(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {getattr(node, "module", None), *(each.name for each in node.names)}
                 assert not names & MODELS_OF_OTHERS, path
-        assert "settings.OPENAI" not in ast.unparse(tree), path
-        assert not re.search(r"chat/completions|/v1/messages|/api/generate", ast.unparse(tree)), (
-            path
-        )
+        if re.search(r"chat/completions|/v1/messages|/v1/responses|/api/generate", code):
+            asks.add(name)
+            assert not TOOLS.search(code), path
+        assert "OPENAI_API_KEY" not in code or name in READ_THE_KEY, path
+    assert asks == {ASKS_THE_MODEL}

@@ -5,16 +5,21 @@ from itertools import groupby
 from typing import Protocol
 from uuid import UUID
 
+from app.core import language_model
+from app.core.config import settings
 from app.core.errors import AppError
 from app.domain.money import Money
 from app.features.transactions import repository
+from app.features.transactions.asking import Suggestion
 from app.features.transactions.service import Change, Detail
 from app.features.transactions.views import UNCATEGORISED, Names, row_view
 from app.ui.sources import page_source_name, source_name
 from app.ui.views.transactions import (
+    Asking,
     ChangeGroup,
     FieldChangeRow,
     FieldSource,
+    Suggested,
     Telling,
     TransactionDetail,
 )
@@ -67,19 +72,26 @@ def detail_view(
     undo_id: UUID | None = None,
     typed: Typed | None = None,
     error: AppError | None = None,
+    asking: Asking | None = None,
 ) -> TransactionDetail:
-    """Return the drawer of one transaction for the person `reader_id`."""
+    """Return the drawer of one transaction for the person `reader_id`.
+
+    What `asking` suggests stands in the form, for whoever has no script to fill it in.
+    """
     row = detail.transaction
     account = names.accounts.get(row.account_id)
     from_source = row.category_enriched or row.category_source
+    filled = asking.suggested if asking else None
+    own_name = (filled.name if filled else "") or row.counterparty_user or ""
+    own_category = (filled.category if filled else "") or _text(row.category_user)
     errors = {(error.field or "note").removesuffix("_id"): error.message} if error else {}
     return TransactionDetail(
         row=row_view(row, names),
         account_url=f"/transactions?account={row.account_id}",
         institution_name=(account.institution_name if account else "") or "",
-        counterparty=typed.counterparty if typed else row.counterparty_user or "",
+        counterparty=typed.counterparty if typed else own_name,
         counterparty_source=row.counterparty_enriched or row.counterparty_source or "",
-        category=typed.category if typed else _text(row.category_user),
+        category=typed.category if typed else own_category,
         category_source=names.category(from_source),
         categories=names.category_options,
         bank_text=row.description,
@@ -99,11 +111,44 @@ def detail_view(
         changes=tuple(_groups(detail.history, names, row.currency, reader_id)),
         errors=errors,
         saved=saved,
+        asking=asking or asking_view(row.id, names),
         undo_url=f"/history/{undo_id}" if undo_id else "",
         removed_words=_removed_words(detail),
         tellings=tuple(map(_telling, detail.tellings)),
         take_apart_url=_take_apart_url(row.id) if row.duplicate_of_id else "",
         stands_in=row.duplicate_of_id is not None and row.is_live,
+    )
+
+
+def asking_view(
+    transaction_id: UUID,
+    names: Names,
+    *,
+    suggestion: Suggestion | None = None,
+    error: AppError | None = None,
+) -> Asking | None:
+    """Return the question to the language model with what came of it; None if there is none."""
+    if not language_model.is_on():
+        return None
+    return Asking(
+        url=f"/transactions/{transaction_id}/ask",
+        host=settings.language_model_host,
+        model=settings.OPENAI_MODEL,
+        suggested=_suggested(suggestion, names) if suggestion else None,
+        error=error.message if error else "",
+    )
+
+
+def _suggested(suggestion: Suggestion, names: Names) -> Suggested:
+    cost = f"{suggestion.tokens:,} tokens"
+    if suggestion.dollars:
+        cost += f", ${suggestion.dollars.normalize():f}"
+    return Suggested(
+        name=suggestion.name,
+        category=_text(suggestion.category_id),
+        category_name=names.category(suggestion.category_id),
+        reason=suggestion.reason,
+        cost=cost,
     )
 
 

@@ -9,13 +9,22 @@ from fastapi import APIRouter, Form, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.core.database import household_transaction
 from app.core.downloads import Download
-from app.core.errors import AppError, ConflictError, InvalidInputError
+from app.core.errors import (
+    AppError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
 from app.core.pagination import PAGE_SIZE, PageKey, decode_key
 from app.features.accounts import service as accounts
 from app.features.categories import service as categories
+from app.features.transactions import asking as questions
 from app.features.transactions import exporting, forms, query, service, views
-from app.features.transactions.detail import detail_view, pairs
+from app.features.transactions.detail import asking_view, detail_view, pairs
 from app.features.transactions.exporting import Format
 from app.features.transactions.forms import BulkForm, EditForm
 from app.features.transactions.query import ListQuery
@@ -30,6 +39,7 @@ from app.features.users.current import (
 )
 from app.ui import flashes
 from app.ui.templating import is_fragment_request, render
+from app.ui.views.transactions import Asking
 
 router = APIRouter(include_in_schema=False)
 
@@ -130,6 +140,28 @@ def export_transactions(
     )
 
 
+@router.post("/transactions/{transaction_id}/ask")
+def ask_what_it_is(request: Request, transaction_id: UUID, current: CurrentEditor) -> HTMLResponse:
+    """Ask the language model; answer htmx with what it says, else with a form filled in with it.
+
+    Opens its transactions itself: none may be open while the model thinks.
+    """
+    suggestion, error = None, None
+    try:
+        suggestion = questions.ask(current.household_id, transaction_id, actor=current.actor)
+    except (ConflictError, RateLimitedError, UnavailableError) as failure:
+        error = failure
+    with household_transaction(current.household_id) as session:
+        names = _names(session, current.household_id)
+        view = asking_view(transaction_id, names, suggestion=suggestion, error=error)
+        if view is None:
+            raise error or NotFoundError("There is no language model.")
+        status = error.status if error else 200
+        if is_fragment_request(request):
+            return render(request, page="transactions/_asking.html", status=status, asking=view)
+        return _detail(request, session, current, transaction_id, asking=view, status=status)
+
+
 @router.post("/transactions/{transaction_id}")
 def edit_transaction(
     request: Request,
@@ -207,6 +239,8 @@ def _detail(
     undo_id: UUID | None = None,
     typed: EditForm | None = None,
     error: AppError | None = None,
+    asking: Asking | None = None,
+    status: int = 200,
 ) -> HTMLResponse:
     view = detail_view(
         service.get_transaction(session, current.household_id, transaction_id),
@@ -217,12 +251,13 @@ def _detail(
         undo_id=undo_id,
         typed=typed,
         error=error,
+        asking=asking,
     )
     return render(
         request,
         page="transactions/detail.html",
         fragment="transactions/_drawer.html",
-        status=error.status if error else 200,
+        status=error.status if error else status,
         view=view,
     )
 

@@ -216,6 +216,15 @@ def get_transaction(session: Session, household_id: UUID, transaction_id: UUID) 
     )
 
 
+def get_row(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction:
+    """Return one transaction as it stands.
+
+    Raises:
+        NotFoundError: The household has no such transaction.
+    """
+    return _find(session, household_id, transaction_id)
+
+
 def said_by_source(
     session: Session, household_id: UUID, transaction_id: UUID
 ) -> Mapping[str, object]:

@@ -336,6 +336,21 @@ def take_attempt(session: Session, limit: Limit, key: str) -> None:
         )
 
 
+def admit(limit: Limit, key: str) -> None:
+    """Count an attempt of somebody, in a transaction of its own: it counts however it ends.
+
+    Raises:
+        RateLimitedError: There were as many as there may be.
+    """
+    with database.system_transaction() as session:
+        wait_seconds = ratelimit.take(session, limit, key)
+    if wait_seconds is not None:
+        raise RateLimitedError(
+            f"That was asked as often as it may be. Try again in {_in_words(wait_seconds)}.",
+            retry_after_seconds=wait_seconds,
+        )
+
+
 def forget_old(session: Session) -> int:
     """Delete sessions, tokens and limiter buckets that no longer matter; return how many rows."""
     before = clock.now() - sessions.KEPT_AFTER_END

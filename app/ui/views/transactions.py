@@ -186,6 +186,35 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggested:
+    """What a language model takes a transaction for: text of others, and none of it stored."""
+
+    name: str
+    """"" if it cannot tell."""
+    category: str
+    """The id of one of the form's options, else ""."""
+    category_name: str
+    reason: str
+    cost: str
+    """What the question took, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """transactions/_asking.html: the question to a language model, below the drawer's form.
+
+    POST `url` answers htmx with the fragment, else with the page, whose form is filled in.
+    """
+
+    url: str
+    host: str
+    """Who gets what is asked."""
+    model: str
+    suggested: Suggested | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionDetail:
     """transactions/detail.html and its fragment transactions/_drawer.html.
 
@@ -232,6 +261,8 @@ class TransactionDetail:
     """/history/{id} of what was just saved."""
     errors: Mapping[str, str] = field(default_factory=dict)
     saved: bool = False
+    asking: Asking | None = None
+    """None where there is no language model."""
     removed_words: str = ""
     """Why it counts nowhere; "" if it counts."""
 

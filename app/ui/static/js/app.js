@@ -9,4 +9,5 @@ import "./palette.js";
 import "./live.js";
 import "./picking.js";
 import "./files.js";
+import "./filling.js";
 import "./passkeys.js";
