@@ -71,6 +71,7 @@ def examine() -> Iterator[Finding]:
         "clock": check_clock,
         "broker": check_broker,
         "provider": check_provider,
+        "model": servers.check_model,
         "pages": check_pages,
         "disk": check_disk,
         "backups": check_backups,

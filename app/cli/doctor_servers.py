@@ -1,4 +1,4 @@
-"""The doctor's checks of servers that an installation may have: pooler, replica, mail, TLS."""
+"""The doctor's checks of servers that an installation may have, such as pooler, mail or model."""
 
 import datetime as dt
 import time
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Check = Callable[["Settings"], str]
 _POLL_SECONDS = 0.02
+MODELS_SHOWN_MAX = 5
 
 
 def wanted(settings: "Settings") -> dict[str, Check]:
@@ -93,6 +94,27 @@ def check_mail(_settings: "Settings") -> str:
             "page meanwhile",
         ) from None
     return "the server answers and lets us in"
+
+
+def check_model(settings: "Settings") -> str:
+    """Say whether the language model's server takes our key; nothing is asked, nothing costs."""
+    from app.core import language_model  # noqa: PLC0415 - as above
+    from app.core.errors import UnavailableError  # noqa: PLC0415
+
+    if not settings.has_language_model:
+        return "none is set, so nobody is asked"
+    host, model = settings.language_model_host, settings.OPENAI_MODEL
+    try:
+        models = language_model.list_models()
+    except UnavailableError as error:
+        raise Warned(
+            error.message,
+            "correct OPENAI_API_KEY and OPENAI_BASE_URL, or empty both; the rest works meanwhile",
+        ) from None
+    if not any(name in (model, f"{model}:latest") for name in models):
+        few = ", ".join(sorted(models)[:MODELS_SHOWN_MAX]) or "one that it has"
+        raise Warned(f"{host} answers, but has no model {model}", f"set OPENAI_MODEL: {few}")
+    return f"{host} answers, and has {model}"
 
 
 def check_certificate(settings: "Settings") -> str:

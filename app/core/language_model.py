@@ -112,7 +112,7 @@ def list_models() -> list[str]:
         answer = _send("GET", "/models", None, ATTEMPT_SECONDS_MAX)
         if answer.status != 200:
             raise _failure_of(answer)
-        return [str(each["id"]) for each in json.loads(answer.body)["data"]]
+        return [_plain(each["id"]) for each in json.loads(answer.body)["data"]]
     except HttpError as error:
         raise UnavailableError(_unreachable(error).words) from None
     except _NoAnswerError as failure:
@@ -242,6 +242,10 @@ def _values(content: str) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         raise _unreadable() from None
     return dict(values)
+
+
+def _plain(name: object) -> str:
+    return "".join(letter for letter in str(name)[:80] if letter.isprintable())
 
 
 def _pause(answer: HttpAnswer) -> float | None:

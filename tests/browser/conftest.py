@@ -28,6 +28,7 @@ from tests.chromium import running as running_chromium
 if TYPE_CHECKING:  # importing them reads the environment
     from tests.factories.people import Person
     from tests.features.users.oidc_provider import Provider
+    from tests.providers.local_server import LocalServer
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS_MAX = 60
@@ -54,6 +55,8 @@ class Installation:
     bank_url: str
     provider: "Provider"
     """Where people may sign in as well: another origin, and so another site, for the browser."""
+    model: "LocalServer"
+    """A language model; a test says what it answers."""
 
     @property
     def webhook_url(self) -> str:
@@ -126,12 +129,15 @@ def _wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Pages, worker, scheduler and bank simulator, as `fintech up` starts them."""
     from tests.features.users import oidc_provider  # reads the environment
+    from tests.providers.local_server import local_server
 
     stack = ExitStack()
     provider = stack.enter_context(oidc_provider.running())
+    model = stack.enter_context(local_server())
     folder = tmp_path_factory.mktemp("installation")
     port, bank_port = _free_port(), _free_port()
-    found = Installation(f"http://localhost:{port}", f"http://127.0.0.1:{bank_port}", provider)
+    bank_url = f"http://127.0.0.1:{bank_port}"
+    found = Installation(f"http://localhost:{port}", bank_url, provider, model)
     environment = {
         **os.environ,
         "PUBLIC_URL": found.url,
@@ -146,6 +152,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "OIDC_CLIENT_ID": oidc_provider.CLIENT_ID,
         "OIDC_CLIENT_SECRET": oidc_provider.CLIENT_SECRET,
         "OIDC_NAME": "Example SSO",
+        "OPENAI_BASE_URL": f"{model.url}/v1",
+        "OPENAI_MODEL": "small-model",
         "SIMULATOR_RATE_LIMITS": "off",
         "SIMULATOR_INITIAL_SECONDS": "0.5",
         "SIMULATOR_HISTORICAL_SECONDS": "1.5",

@@ -1,5 +1,6 @@
 """The list of transactions with a bank behind it: filters, scrolling, the drawer."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -7,6 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import Installation, SignedIn, sign_in
+from tests.providers import language_model
+from tests.providers.local_server import Answer
 
 ROWS_MAX = 2_000
 
@@ -112,6 +115,46 @@ def test_the_drawer_tells_all_and_takes_a_name_a_category_and_a_note(list_page: 
     expect(changed).to_contain_text("Groceries")
     list_page.reload()
     expect(changed).to_contain_text("The place by the harbour")
+
+
+def test_a_language_model_suggests_and_one_click_fills_the_form(
+    list_page: Page, grace: SignedIn, tolerated: list[str]
+) -> None:
+    server = grace.installation.model
+    server.answers = [language_model.refusal(401)]
+    rows(list_page).nth(4).locator("a.row-link").click()
+    drawer = list_page.locator("#drawer")
+    name, note = drawer.get_by_label("Name"), drawer.get_by_label("Note")
+    note.fill("typed before asking")
+    asked = len(server.requests)
+    tolerated.append("503")
+    drawer.get_by_role("button", name="What is this?").click()
+    expect(drawer.get_by_text("corrects OPENAI_API_KEY")).to_be_visible()
+    expect(note).to_have_value("typed before asking")
+
+    server.answers = [suggestion(server.requests[asked].json, "Coffee")]
+    drawer.get_by_role("button", name="Ask again").click()
+    expect(drawer.get_by_text("<b>The corner</b>")).to_be_visible()
+    assert name.input_value() == ""
+
+    drawer.get_by_role("button", name="Fill it in").click()
+    expect(name).to_have_value("<b>The corner</b>")
+    expect(drawer.get_by_label("Category").locator("option:checked")).to_have_text(
+        re.compile("Coffee")
+    )
+    expect(note).to_have_value("typed before asking")
+    expect(drawer.get_by_role("button", name="Save")).to_be_focused()
+    list_page.keyboard.press("Enter")
+    expect(drawer.get_by_text("Saved")).to_be_visible()
+    expect(drawer.get_by_role("heading", name="<b>The corner</b>")).to_be_visible()
+
+
+def suggestion(asked: dict, category: str) -> Answer:
+    """Return an answer that names one of the categories that were offered."""
+    offered = json.loads(asked["messages"][1]["content"])["categories"]
+    id_ = next(id_ for id_, path in offered.items() if path.endswith(category))
+    values = {"name": "<b>The corner</b>", "category": id_, "reason": "It says so."}
+    return language_model.completion(values)
 
 
 def test_the_keyboard_is_enough(list_page: Page) -> None:

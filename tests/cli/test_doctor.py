@@ -14,10 +14,12 @@ from pydantic import SecretStr
 
 from app.cli import doctor, doctor_servers
 from app.cli.findings import Problem, Warned
-from app.core import certificate, clock, mail
+from app.core import certificate, clock, language_model, mail
 from app.core.config import Settings, settings
 from app.core.embedded import ports
 from tests.features.notices.mailbox import open_mailbox
+from tests.providers import language_model as model
+from tests.providers.local_server import Answer, as_json, html, raw
 
 STRONG = "ZpW4mQ7xv2LhT9kR8sYdB3nCfG6jEaUu0oNi1tKe"
 KEY = "k1:" + "A" * 43 + "="
@@ -201,6 +203,45 @@ def test_a_mail_server_is_spoken_with_and_sent_nothing(monkeypatch: pytest.Monke
     with pytest.raises(Warned, match="ConnectionRefusedError") as warned:
         doctor_servers.check_mail(settings)
     assert "SMTP_URL" in warned.value.remedy
+
+
+def test_no_language_model_is_no_problem() -> None:
+    assert doctor_servers.check_model(settings) == "none is set, so nobody is asked"
+
+
+def test_a_language_model_is_looked_for_and_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with model.running(monkeypatch) as server:
+        assert "answers, and has small-model" in doctor_servers.check_model(language_model.settings)
+        assert [request.path for request in server.requests] == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "remedy"),
+    [
+        (model.refusal(401), "refuses our key", "OPENAI_API_KEY"),
+        (model.refusal(404), "does not take our question", "OPENAI_BASE_URL"),
+        (html(502), "in trouble", "OPENAI_BASE_URL"),
+        (raw(b"{}"), "cannot be read", "OPENAI_BASE_URL"),
+        (as_json({"data": [{"id": "big\x1b[31m"}]}), "no model small-model", "OPENAI_MODEL: big["),
+        (as_json({"data": []}), "no model small-model", "OPENAI_MODEL: one that it has"),
+    ],
+)  # fmt: skip
+def test_a_language_model_that_will_not_do_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, expected: str, remedy: str
+) -> None:
+    with model.running(monkeypatch) as server:
+        server.routes["/v1/models"] = answer
+        with pytest.raises(Warned, match=expected) as warned:
+            doctor_servers.check_model(language_model.settings)
+    assert remedy in warned.value.remedy
+    assert model.KEY not in warned.value.text + warned.value.remedy
+
+
+def test_a_language_model_that_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    model.use(monkeypatch, base_url=f"http://127.0.0.1:{ports.find_free()}/v1")
+    with pytest.raises(Warned, match="no connection") as warned:
+        doctor_servers.check_model(language_model.settings)
+    assert "OPENAI_BASE_URL" in warned.value.remedy
 
 
 @pytest.mark.parametrize(
