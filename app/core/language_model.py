@@ -80,7 +80,7 @@ def ask(instructions: str, facts: Mapping[str, object], schema: Mapping[str, obj
         UnavailableError: There is no answer that can be read; says what to do.
     """
     began = time.monotonic()
-    outcome = "failed"
+    outcome, answer = "failed", None
     try:
         with tracing.span("language model"), _asking.taken():
             answer = _ask(instructions, facts, schema, began + SECONDS_MAX)
@@ -98,8 +98,17 @@ def ask(instructions: str, facts: Mapping[str, object], schema: Mapping[str, obj
         seconds = time.monotonic() - began
         metrics.model_calls.labels(outcome).inc()
         metrics.model_call_seconds.observe(seconds)
-        log.info("model_asked", outcome=outcome, duration_ms=round(seconds * 1000, 1))
+        _tell(outcome, seconds, answer)
     return answer
+
+
+def _tell(outcome: str, seconds: float, answer: Answer | None) -> None:
+    told: dict[str, object] = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
+    if answer is not None:
+        # Whatever is called a token is taken out of logs.
+        told |= {"read": answer.tokens_in, "written": answer.tokens_out}
+        told["dollars"] = f"{answer.dollars.normalize():f}"
+    log.info("model_asked", **told)
 
 
 def list_models() -> list[str]:

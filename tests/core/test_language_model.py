@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import LogCapture
 
 from app.core import config, language_model, metrics
 from app.core.config import Settings
@@ -229,20 +231,21 @@ def test_L7_each_way_to_fail_is_told_counted_and_bounded(
     words: str,
     requests: int,
     caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.answers = [answer]  # type: ignore[list-item]
     before = total("fta_model_calls_total", outcome=outcome)
-    least = len(server.requests)
+    logged = LogCapture()
+    monkeypatch.setattr(language_model, "log", structlog.wrap_logger(None, processors=[logged]))
 
     with caplog.at_level(logging.DEBUG), pytest.raises(UnavailableError, match=words) as caught:
         ask()
 
     steps = 1 if outcome == "failed" else 0  # down from the schema
-    assert requests <= len(server.requests) - least <= requests + steps
+    assert requests <= len(server.requests) <= requests + steps
     assert total("fta_model_calls_total", outcome=outcome) == before + 1
-    told = "".join(capfd.readouterr())
-    assert f"outcome={outcome}" in told
+    [told] = logged.entries
+    assert (told["event"], told["outcome"]) == ("model_asked", outcome)
     assert KEY not in f"{caught.value}{caught.value.__cause__}{caplog.text}{told}"
     assert "127.0.0.1" in caught.value.message
 

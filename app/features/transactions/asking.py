@@ -113,7 +113,7 @@ def facts_of(
         "amount": span_of(abs(row.amount)),
         "currency": row.currency,
         "bank_category": masked(row.category_code or "", CATEGORY_CHARACTERS_MAX),
-        "categories": {id_: _path(node, names) for id_, node in ids.items()},
+        "categories": {id_: _path(node, names, people) for id_, node in ids.items()},
     }
 
 
@@ -175,9 +175,10 @@ def _numbered(nodes: Sequence[CategoryNode]) -> dict[str, CategoryNode]:
     return {f"t{number}": node for number, node in enumerate(used, 1)}
 
 
-def _path(node: CategoryNode, names: Mapping[UUID, str]) -> str:
+def _path(node: CategoryNode, names: Mapping[UUID, str], people: Collection[str]) -> str:
     parent = names.get(node.parent_id) if node.parent_id else None
-    return masked(f"{parent}: {node.name}" if parent else node.name, CATEGORY_CHARACTERS_MAX)
+    path = f"{parent}: {node.name}" if parent else node.name
+    return masked(path, CATEGORY_CHARACTERS_MAX, without=people)
 
 
 def _line(said: object, characters_max: int) -> str:

@@ -131,6 +131,7 @@ def asking_view(
     if not language_model.is_on():
         return None
     return Asking(
+        id=f"asking-{transaction_id}",
         url=f"/transactions/{transaction_id}/ask",
         host=settings.language_model_host,
         model=settings.OPENAI_MODEL,

@@ -206,6 +206,8 @@ class Asking:
     POST `url` answers htmx with the fragment, else with the page, whose form is filled in.
     """
 
+    id: str
+    """Of the element: an answer that comes late must not stand below another transaction."""
     url: str
     host: str
     """Who gets what is asked."""

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from app.core import database as core
 from app.core import language_model
@@ -21,7 +21,7 @@ from app.features.audit import service as audit
 from app.features.categories import service as categories
 from app.features.transactions import asking
 from app.features.transactions.asking import masked, span_of, suggestion_of
-from app.models import Transaction
+from app.models import Category, Transaction
 from tests import database
 from tests.cast import Clock, SignedInBrowser, sign_in
 from tests.factories import ledger, people
@@ -107,7 +107,7 @@ def test_L8_a_suggestion_is_marked_and_nothing_is_written_but_the_trail(
     answer = ada.post(url, headers=PARTIAL)
 
     assert answer.status_code == 200
-    assert answer.text.lstrip().startswith('<div id="asking"')
+    assert answer.text.lstrip().startswith(f'<div id="asking-{transaction_id}"')
     [coffee] = [id_ for name, id_ in options(ada).items() if name == "Coffee"]
     assert 'data-counterparty="Caffe Nero"' in answer.text
     assert f'data-category="{coffee}"' in answer.text
@@ -204,6 +204,9 @@ def test_L2_the_model_sees_no_numbers_names_ids_accounts_or_notes(
     ada = sign_in(app, people.person("Ada Lovelace-Byron"))
     people.member(ada.person, "Ben Nevis")
     hostile = "FROM ADA LOVELACE ben@bank.example GB29 NWBK 6016 1331 9268 19 CARD 4111111111111111"
+    with ada.session() as session:
+        category = session.scalars(select(Category).where(Category.code == "INCOME")).one()
+        category.name = "Pocket money of Ben, 4000123"
     transaction_id = transaction(ada, f"{hostile} 12.05.2026 TESCO\x01\u202e\u200b METRO")
     url = f"/transactions/{transaction_id}"
     ada.post(url, data={"counterparty": "Hidden name", "note": "Hidden note"})
@@ -219,6 +222,7 @@ def test_L2_the_model_sees_no_numbers_names_ids_accounts_or_notes(
     assert told["text"].endswith("TESCO METRO")
     assert re.search(r"\d{4}", told["text"]) is None
     assert told["direction"] == "out"
+    assert told["categories"]["t1"] == "Pocket money of #, #"
     everything = request.body.decode() + str(request.headers) + request.path
     with ada.session() as session:
         row = asking.service.get_row(session, ada.household_id, transaction_id)
