@@ -30,6 +30,8 @@ from tests.features.connections.simplefin import Server, simplefin_server
 from tests.features.notices.mailbox import Mailbox, open_mailbox
 from tests.features.users import oidc_provider
 from tests.features.users.phones import secret_in
+from tests.providers import language_model
+from tests.providers.local_server import LocalServer, as_json, local_server, raw, reset
 from tests.providers.tls import make_certificate
 
 PASSWORDS = [f"canary password {n} of a person" for n in range(4)]
@@ -69,6 +71,7 @@ class Stage:
     bank: Server
     provider: oidc_provider.Provider
     mailbox: Mailbox
+    model: LocalServer
     exits: Exits
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]]
@@ -116,6 +119,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         mailbox = stack.enter_context(open_mailbox(certificate))
         bank = stack.enter_context(simplefin_server())
         provider = stack.enter_context(oidc_provider.running())
+        model = stack.enter_context(local_server())
         environment = {
             **os.environ,
             **SETTINGS,
@@ -130,6 +134,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             "OIDC_CLIENT_ID": oidc_provider.CLIENT_ID,
             "OIDC_CLIENT_SECRET": oidc_provider.CLIENT_SECRET,
             "OIDC_CREATES_USERS": "true",
+            "OPENAI_BASE_URL": f"{model.url}/v1",
             "SMTP_URL": f"smtp://us:{INSIDE['the mail password']}@localhost:{mailbox.port}",
             "SSL_CERT_FILE": str(certificate),
             "SENTRY_DSN": receiver.replace("://", f"://{INSIDE['the Sentry key']}@") + "/1",
@@ -159,7 +164,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         url = f"http://localhost:{port}"
         until(lambda: _answers(url), 180, f"an answer; see {tmp_path / 'web.log'}")
         yield Stage(
-            url, database, environment, bank, provider, mailbox, exits, tmp_path, processes
+            url, database, environment, bank, provider, mailbox, model, exits, tmp_path, processes
         )  # fmt: skip
 
 
@@ -330,6 +335,24 @@ def bring_and_take(stage: Stage, client: httpx2.Client, header: dict[str, str]) 
     exits.see("metrics", stage.ask(client, "GET", "/metrics", headers=key).content)
 
 
+def ask_the_model(stage: Stage, client: httpx2.Client, header: dict[str, str]) -> None:
+    """Ask what a transaction is, of a server that sends our key back with what it refuses."""
+    key = SETTINGS["OPENAI_API_KEY"]
+    refused = as_json({"error": {"message": f"Incorrect key {key}"}}, 401)
+    stage.model.routes["/v1/models"] = refused
+    listed = client.get("/api/v1/transactions/", headers=header).json()["data"]
+    form = {"csrf_token": page_token(client, "/settings")}
+    values = {"name": "A name", "category": "none", "reason": "Because."}
+    for answer in (refused, reset, raw(key.encode()), language_model.completion(values)):
+        stage.model.answers = [answer]
+        path = f"/transactions/{listed[0]['id']}/ask"
+        page = stage.ask(client, "POST", path, data=form, headers={"HX-Request-Type": "partial"})
+        stage.exits.see("answers of the model", page.text)
+    assert page.status_code == 200
+    sent = {each.headers["authorization"] for each in stage.model.requests}
+    assert sent == {f"Bearer {key}"}
+
+
 def reset_password(stage: Stage, header: dict[str, str]) -> None:
     """Fail to change the password, and reset it by the operator's link."""
     with stage.client() as client:
@@ -388,6 +411,7 @@ def test_K4_no_secret_of_any_flow_leaves_by_any_exit(stage: Stage) -> None:
         header = be_somebody(stage, client)
         link_banks(stage, client, header)
         bring_and_take(stage, client, header)
+        ask_the_model(stage, client, header)
         sign_in_elsewhere(stage)
         failures = fail_everywhere(stage, client, header)
         with ThreadPoolExecutor() as pool:
