@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -147,6 +149,36 @@ def test_a_language_model_suggests_and_one_click_fills_the_form(
     list_page.keyboard.press("Enter")
     expect(drawer.get_by_text("Saved")).to_be_visible()
     expect(drawer.get_by_role("heading", name="<b>The corner</b>")).to_be_visible()
+
+
+def test_a_late_suggestion_does_not_land_at_another_transaction(
+    list_page: Page, grace: SignedIn
+) -> None:
+    server, may_answer = grace.installation.model, threading.Event()
+
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        may_answer.wait(20)
+        values = {"name": "Too late", "category": "none", "reason": "It took long."}
+        language_model.completion(values)(handler)
+
+    server.answers = [late]
+    asked = len(server.requests)
+    rows(list_page).nth(5).locator("a.row-link").click()
+    drawer = list_page.locator("#drawer")
+    button = drawer.get_by_role("button", name="What is this?")
+    button.click()
+    expect(button).to_be_disabled()
+    list_page.keyboard.press("Escape")
+    with list_page.expect_response(re.compile("/ask$")):
+        rows(list_page).nth(6).locator("a.row-link").click()
+        expect(button).to_be_enabled()
+        may_answer.set()
+    list_page.wait_for_timeout(500)
+
+    assert len(server.requests) == asked + 1
+    expect(drawer.get_by_text("Too late")).to_have_count(0)
+    expect(button).to_be_visible()
+    expect(list_page.locator("#toasts .toast")).to_have_count(0)
 
 
 def suggestion(asked: dict, category: str) -> Answer:
