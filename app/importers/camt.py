@@ -19,7 +19,7 @@ from app.importers.base import (
     too_many_rows,
 )
 from app.importers.camt_balances import Anchors, Balance, Booked, anchors, read_balances
-from app.importers.camt_entries import Entry, EntryError, read_entry, stated_day
+from app.importers.camt_entries import Entry, EntryError, only_informs, read_entry, stated_day
 from app.importers.camt_tree import Document, Node, fields_of, mend
 from app.importers.ofx_dates import find_date
 from app.importers.text import decode
@@ -50,7 +50,7 @@ def parse(data: bytes) -> StatementFile:
 
     One row for each entry (Ntry), a batch of payments included, since an entry is what the
     balance moves by. Credits are positive, debits negative. What is not booked yet (PDNG, FUTR)
-    is pending; what is only told (INFO) is rejected.
+    is pending; what is only told (INFO) is left out, with a note.
 
     Returns:
         One statement for each Stmt, Rpt or Ntfctn, in the file's order. Entries that cannot be
@@ -146,7 +146,7 @@ class _Reader:
                 row = self._entry(part.entry, part.statement, number, is_cut=part.is_cut)
                 if row is not None:
                     rows.append(row)
-                else:
+                elif not only_informs(part.entry):
                     days += filter(None, [find_date(stated_day(part.entry, "BookgDt"))])
             elif part.statement is not None:
                 self._statement(part.statement, rows, days, is_cut=part.is_cut)
@@ -187,6 +187,9 @@ class _Reader:
         if is_cut or statement is None:
             reason = "the file ends inside it" if is_cut else "it stands outside of any statement"
             self.reject(node, EntryError("Ntry", reason))
+            return None
+        if only_informs(node):
+            self.note("An entry that only informs, and moves no money, is left out.")
             return None
         try:
             return read_entry(node, number, statement.get("Acct/Ownr/Nm"))

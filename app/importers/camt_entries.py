@@ -155,10 +155,17 @@ def stated_day(node: Node, name: str) -> str:
     return node.get(f"{name}/Dt", f"{name}/DtTm", name)
 
 
+def only_informs(node: Node) -> bool:
+    """Tell whether an entry is of something that moves no money, such as what is announced."""
+    return _status(node) == "INFO"
+
+
+def _status(node: Node) -> str:
+    return node.get("Sts", "Sts/Cd", "Sts/Prtry").upper() or "BOOK"
+
+
 def _is_pending(node: Node) -> bool:
-    status = node.get("Sts", "Sts/Cd", "Sts/Prtry").upper() or "BOOK"
-    if status == "INFO":
-        raise EntryError("Sts", "it is for information only and moves no money")
+    status = _status(node)
     if status != "BOOK" and status not in _PENDING:
         raise EntryError("Sts", "it does not say whether it is booked or pending")
     return status in _PENDING

@@ -1,11 +1,13 @@
 """CAMT files: what is booked, when, by whom, and what makes a row the same row."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 
 from app.importers import camt, identity
+from app.importers.base import BalanceAnchor
 from tests.importers.camt_texts import (
     IBAN,
     MESSAGES,
@@ -123,11 +125,22 @@ def test_the_status_says_what_is_pending(status, pending):
     assert only(entry(status=status)).pending is pending
 
 
+@pytest.mark.parametrize("status", ["INFO", "<Cd>INFO</Cd>"])
+def test_what_only_informs_is_left_out_and_proves_nothing_wrong(status):
+    informs = entry("900", day="2026-01-09", status=status)
+    balances = balance("PRCD", "100", day="2026-01-04") + balance("CLBD", "107", day="2026-01-05")
+
+    file = camt.parse(document(statement(f"{balances}{entry('7', side='CRDT')}{informs}")))
+
+    assert [row.money.amount for row in file.transactions] == [7]
+    assert file.rejected == ()
+    assert file.notes == ("An entry that only informs, and moves no money, is left out.",)
+    assert file.statements[0].closing == BalanceAnchor(dt.date(2026, 1, 5), Decimal(107))
+
+
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        (entry(status="INFO"), "Sts"),
-        (entry(status="<Cd>INFO</Cd>"), "Sts"),
         (entry(status="<Prtry>X</Prtry>"), "Sts"),
         (entry(side=""), "CdtDbtInd"),
         (entry(side="C"), "CdtDbtInd"),
