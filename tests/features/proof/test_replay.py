@@ -13,6 +13,7 @@ from app.providers import registry
 from app.providers.plaid import mapping
 from app.simulator.stream import Removed
 from tests.database import digest
+from tests.factories.files import MARCH, camt, mt940
 from tests.features.connections.bank import query
 from tests.features.proof import ledgers
 from tests.features.proof.ledgers import break_it
@@ -31,6 +32,24 @@ def test_the_journal_tells_the_same_and_nothing_is_written(household_id):
     assert found.is_same, found
     assert (found.change_sets, found.rows) == (5, 16)
     assert digest() == before
+
+
+@pytest.mark.parametrize(("statement", "name"), [(mt940, "march.sta"), (camt, "march.xml")])
+def test_statements_of_both_balances_tell_the_same(ada, statement, name):
+    march = statement(MARCH, opening=("20260228", "0.00"), closing=("20260331", "1671.00"))
+    import_id = ledgers.bring(ada, name, march)
+    later = statement(
+        (*MARCH[2:], ("20260402", "-19.90", "a1", "PHONE")),
+        opening=("20260309", "-9.00"),
+        closing=("20260402", "1651.10"),
+    )
+    ledgers.bring(ada, name, later)
+    undoing.undo_import(ada.household_id, ada.user_id, import_id)
+
+    found = proof.replay(ada.household_id)
+
+    assert found.is_same, found
+    assert found.rows == 3, "what the later file tells"
 
 
 MINE = "household_id = :household_id AND source_id = 't2'"
