@@ -4,7 +4,12 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.domain.records import AccountRecord, RejectedRecord, TransactionRecord
+from app.domain.records import (
+    AccountRecord,
+    BalanceRecord,
+    RejectedRecord,
+    TransactionRecord,
+)
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
 ROWS_MAX = 100_000
@@ -42,6 +47,18 @@ class BalanceAnchor:
     date: dt.date | None
     """None: the file states no date that can be read."""
     amount: Decimal
+
+
+def now_of(
+    currency: str, closing: BalanceAnchor | None, available: BalanceAnchor | None = None
+) -> BalanceRecord:
+    """Return what an account has by the balances that its statement states in the end."""
+    return BalanceRecord(
+        currency=currency,
+        current=closing.amount if closing else None,
+        available=available.amount if available else None,
+        as_of=closing.date if closing else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

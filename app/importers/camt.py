@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from app.domain.money import Money, is_currency
-from app.domain.records import AccountRecord, BalanceRecord, RejectedRecord, TransactionRecord
+from app.domain.records import AccountRecord, RejectedRecord, TransactionRecord
 from app.importers import identity
 from app.importers.base import (
     ROWS_MAX,
@@ -16,6 +16,7 @@ from app.importers.base import (
     StatementError,
     StatementFile,
     check_size,
+    now_of,
     too_many_rows,
 )
 from app.importers.camt_balances import Anchors, Balance, Booked, anchors, read_balances
@@ -292,18 +293,12 @@ class _Reader:
         bank = "" if account.get("Id/IBAN") else _bank_code(account)
         kind, subtype = _KINDS.get(account.get("Tp/Cd", "Tp/Prtry").upper(), _DEPOSITORY)
         mask = "".join(filter(str.isalnum, number))[-4:]
-        closing, available = proven.closing, proven.available
         return AccountRecord(
             source_id=identity.account_id(bank, number, currency),
             name=account.get("Nm")[:200] or f"{(subtype or 'account').capitalize()} {mask}".strip(),
             kind=kind,
             subtype=subtype,
-            balance=BalanceRecord(
-                currency=currency,
-                current=closing.amount if closing else None,
-                available=available.amount if available else None,
-                as_of=closing.date if closing else None,
-            ),
+            balance=now_of(currency, proven.closing, proven.available),
             mask=mask if len(mask) >= 2 else None,
         )
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from app.domain import cells as spreadsheet
 from app.domain.money import AmountError, Money
-from app.domain.records import AccountRecord, BalanceRecord, RejectedRecord, TransactionRecord
+from app.domain.records import AccountRecord, RejectedRecord, TransactionRecord
 from app.importers import csv_words, identity
 from app.importers.amounts import decimal_mark_of, read_amount
 from app.importers.base import (
@@ -19,6 +19,7 @@ from app.importers.base import (
     StatementError,
     StatementFile,
     check_size,
+    now_of,
     too_many_rows,
 )
 from app.importers.csv_balance import follow
@@ -438,11 +439,7 @@ class _Reader:
             name=(number if number.replace(" ", "").isalpha() else f"Account {mask}").strip(),
             kind="depository",
             subtype=None,
-            balance=BalanceRecord(
-                currency=currency,
-                current=closing.amount if closing else None,
-                as_of=closing.date if closing else None,
-            ),
+            balance=now_of(currency, closing),
             mask=mask if len(mask) >= 2 else None,
         )
 

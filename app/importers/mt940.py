@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.domain.money import Money
-from app.domain.records import AccountRecord, BalanceRecord, RejectedRecord, TransactionRecord
+from app.domain.records import AccountRecord, RejectedRecord, TransactionRecord
 from app.importers import identity, mt940_days
 from app.importers.base import (
     FIELD_CHARS_MAX,
@@ -17,6 +17,7 @@ from app.importers.base import (
     StatementError,
     StatementFile,
     check_size,
+    now_of,
     too_many_rows,
 )
 from app.importers.mt940_details import Details, read_details, read_unmarked, says_something
@@ -412,11 +413,6 @@ def _account(
         name=f"Account {mask}".strip(),
         kind="depository",
         subtype=None,
-        balance=BalanceRecord(
-            currency=currency,
-            current=closing.amount if closing else None,
-            available=available.amount if available else None,
-            as_of=closing.date if closing else None,
-        ),
+        balance=now_of(currency, closing, available),
         mask=mask if len(mask) >= 2 else None,
     )

@@ -18,6 +18,7 @@ from app.importers.base import (
     StatementError,
     StatementFile,
     check_size,
+    now_of,
     too_many_rows,
 )
 from app.importers.ofx_dates import find_date
@@ -359,12 +360,7 @@ def _balance(
 ) -> BalanceRecord:
     if node.name == "INVSTMTRS":
         return _investment_balance(node, currency, mark)
-    return BalanceRecord(
-        currency=currency,
-        current=closing.amount if closing else None,
-        available=available.amount if available else None,
-        as_of=closing.date if closing else None,
-    )
+    return now_of(currency, closing, available)
 
 
 def _investment_balance(node: Node, currency: str, mark: str) -> BalanceRecord:
