@@ -1,13 +1,14 @@
 """What field 86 of MT940 says in words: the other party, the purpose, the kind of booking."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _LINE_CHARS = (61, 65)
 """A line of this length is full, without or with its tag: the text goes on without a space."""
 _PURPOSE_CHARS = 27
 _CODED = re.compile(r"\s{0,3}(\d{3})?\s{0,3}([?>~<^@])(?=\d\d)", re.ASCII)
+_CODE = re.compile(r"\d\d", re.ASCII)
 _PURPOSE = (*(f"{code:02}" for code in range(20, 30)), *(f"{code:02}" for code in range(60, 70)))
 _NAME = ("32", "33")
 _KIND = "00"
@@ -84,8 +85,7 @@ def says_something(text: str) -> bool:
 
 
 def _coded(text: str, mark: str, kind_code: str) -> Details:
-    parts = re.split(rf"{re.escape(mark)}(\d\d)", text, flags=re.ASCII)
-    codes = _by_code(zip(parts[1::2], parts[2::2], strict=True))
+    codes = _by_code(_split(text, mark))
     named = {f"{mark}{code}": value for code, value in codes.items()}
     return Details(
         name=_joined(codes, _NAME),
@@ -93,6 +93,20 @@ def _coded(text: str, mark: str, kind_code: str) -> Details:
         kind=_spaced(codes.get(_KIND, "")),
         fields=({"code": kind_code} if kind_code else {}) | named,
     )
+
+
+def _split(text: str, mark: str) -> Iterator[tuple[str, str]]:
+    """Yield each code behind a mark with its text, in which the mark may stand as well."""
+    code, said = "", ""
+    for part in text.split(mark)[1:]:
+        if _CODE.match(part):
+            if code:
+                yield code, said
+            code, said = part[:2], part[2:]
+        else:
+            said += mark + part
+    if code:
+        yield code, said
 
 
 def _by_code(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
