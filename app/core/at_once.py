@@ -56,13 +56,13 @@ class _Connection:
     def __init__(self, made: AsyncConnection[Any]) -> None:
         self._made = made
         self._known: set[str] = set()
-        self._since = time.monotonic()
+        self._since = self._used = time.monotonic()
 
     @property
     def is_fit(self) -> bool:
         """Whether it is young, and the server has not hung up."""
         is_young = time.monotonic() - self._since < database.CONNECTION_SECONDS_MAX
-        return is_young and not database.is_cut(self._made.fileno())
+        return is_young and not database.is_cut(self._made.fileno(), self._used)
 
     async def read(
         self, household_id: UUID, statement: Statement, values: Mapping[str, object]
@@ -75,7 +75,9 @@ class _Connection:
             # nosemgrep: text-in-sql - texts of ours; the values are quoted
             await cursor.execute(f"{whose}; {known}", {**values, **who})  # rule: texts of ours
         cursor.nextset()
-        return await cursor.fetchall()
+        rows = await cursor.fetchall()
+        self._used = time.monotonic()
+        return rows
 
     async def close(self) -> None:
         """Hang up."""

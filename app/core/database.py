@@ -22,7 +22,7 @@ from psycopg import AsyncClientCursor, AsyncConnection
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import metrics
 from app.core.config import settings
@@ -44,6 +44,11 @@ IDLE_SECONDS_MAX = 15
 CONNECTION_SECONDS_MAX = 600
 """How long a connection is used. What its server process remembers of tables and statements grows
 with each that it sees, to several megabytes, and goes only when it ends; a new one costs little."""
+IDLE_CONNECTION_SECONDS_MAX = 300
+"""How long PostgreSQL keeps a connection of ours that does nothing. What a busy minute opened lies
+at the bottom of the pool, where nobody comes by to end it, and would hold all that it remembers."""
+_REUSED_WITHIN_SECONDS = IDLE_CONNECTION_SECONDS_MAX - 10
+_RETURNED = "returned"
 
 _CONNECTION = {"connect_timeout": 5, "application_name": "fintech"}
 # For the temporary tables of a connection. PostgreSQL goes around all of it, one booking after the
@@ -115,23 +120,35 @@ def make_engine(url: str, *, through_pooler: bool) -> Engine:
     )
     if not through_pooler:
         event.listen(made, "do_connect", _send_limits)
-    event.listen(made, "checkout", _refuse_what_was_cut)
+    event.listen(made, "checkin", _note_when)
+    event.listen(made, "checkout", _refuse_what_is_cut)
     return made
 
 
-def _refuse_what_was_cut(connection: Any, *_: object) -> None:  # noqa: ANN401  # the driver's
+def _note_when(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_RETURNED] = time.monotonic()
+
+
+def _refuse_what_is_cut(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401  # the driver's
     """Let the pool connect anew where the server hung up while a connection lay idle.
 
     A server has nothing to say to an idle connection but farewell: one look at the socket, no
     round trip. The ones at the bottom of the pool may lie for long, and be cut by a restart, an
     administrator or a firewall without anybody noticing.
     """
-    if is_cut(connection.fileno()):
+    if is_cut(connection.fileno(), record.info.get(_RETURNED)):
         raise DisconnectionError("the server hung up")
 
 
-def is_cut(file_number: int) -> bool:
-    """Tell whether the server has something to say to a connection that lies idle."""
+def is_cut(file_number: int, idle_since: float | None) -> bool:
+    """Tell whether a connection that lies idle is no more, or may end while it is used.
+
+    Args:
+        file_number: Of its socket.
+        idle_since: By the monotonic clock; None: it is new.
+    """
+    if idle_since is not None and time.monotonic() - idle_since > _REUSED_WITHIN_SECONDS:
+        return True
     look = select.poll()
     look.register(file_number, select.POLLIN)
     return bool(look.poll(0))
@@ -143,7 +160,10 @@ def _send_limits(*arguments: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
 
 
 def _options() -> str:
-    limits = _limits() | {"temp_buffers": _TEMPORARY}
+    limits = _limits() | {
+        "temp_buffers": _TEMPORARY,
+        "idle_session_timeout": f"{IDLE_CONNECTION_SECONDS_MAX}s",
+    }
     return " ".join(f"-c {name}={value}" for name, value in limits.items())
 
 

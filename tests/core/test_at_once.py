@@ -147,3 +147,18 @@ def test_plans_are_kept_and_bounds_hold(ada: SignedInBrowser) -> None:
 
     assert (mode, only_reads) == ("force_generic_plan", "on")
     assert bound != "0"
+
+
+def test_a_connection_that_may_end_any_moment_is_not_used_again(
+    ada: SignedInBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def thrice() -> list[object]:
+        before = await at_once.read(ada.household_id, BACKEND, {"yes": True})
+        again = await at_once.read(ada.household_id, BACKEND, {"yes": True})
+        monkeypatch.setattr(database, "_REUSED_WITHIN_SECONDS", -1)
+        return [before, again, await at_once.read(ada.household_id, BACKEND, {"yes": True})]
+
+    [before, again, after] = run(thrice)
+
+    assert again == before
+    assert after != before
