@@ -16,6 +16,14 @@ from tests.cast import Browser, Clock
 from tests.factories.people import PASSWORD, Person, person
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_failed_before() -> None:
+    """All tests sign in from one address, which has so many attempts a minute."""
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("DELETE FROM attempt_buckets")
+        connection.commit()
+
+
 def log_in(browser: Browser, email: str, password: str) -> tuple[int, dict[str, object]]:
     answer = browser.post("/api/v1/auth/login", data={"username": email, "password": password})
     content = answer.json()
