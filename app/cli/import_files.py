@@ -25,7 +25,7 @@ _SHOWN = 5
 @click.option("--currency", default="", help="For files that do not say theirs.")
 @click.option("--yes", is_flag=True, help="Add without asking.")
 def command(*, files: tuple[Path, ...], email: str, account: str, currency: str, yes: bool) -> None:
-    """Add the transactions of bank files: OFX, QFX, CAMT, MT940, CSV. Twice adds nothing.
+    """Add the transactions of OFX, CAMT, MT940 and CSV files; a file brought twice adds nothing.
 
     The exit status is 1 when a file could not be read.
     """

@@ -203,7 +203,7 @@ def get_transaction(session: Session, household_id: UUID, transaction_id: UUID) 
     Raises:
         NotFoundError: The household has no such transaction.
     """
-    row = _find(session, household_id, transaction_id)
+    row = get_row(session, household_id, transaction_id)
     page = journal.read_heading(session, household_id, row.journal_page_id)
     return Detail(
         transaction=row,
@@ -216,15 +216,6 @@ def get_transaction(session: Session, household_id: UUID, transaction_id: UUID) 
     )
 
 
-def get_row(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction:
-    """Return one transaction as it stands.
-
-    Raises:
-        NotFoundError: The household has no such transaction.
-    """
-    return _find(session, household_id, transaction_id)
-
-
 def said_by_source(
     session: Session, household_id: UUID, transaction_id: UUID
 ) -> Mapping[str, object]:
@@ -234,12 +225,17 @@ def said_by_source(
         NotFoundError: The household has no such transaction.
         SealError: The page does not open, or is not what was written.
     """
-    row = _find(session, household_id, transaction_id)
+    row = get_row(session, household_id, transaction_id)
     page = journal.read(session, household_id, row.journal_page_id)
     return said.said_by_source(session, household_id, page, row)
 
 
-def _find(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction:
+def get_row(session: Session, household_id: UUID, transaction_id: UUID) -> Transaction:
+    """Return one transaction as it stands.
+
+    Raises:
+        NotFoundError: The household has no such transaction.
+    """
     row = repository.find(session, household_id, transaction_id)
     if row is None:
         raise NotFoundError("There is no such transaction.")
