@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from typing import Any
 
 import click
@@ -47,6 +48,8 @@ class _LazyGroup(click.Group):
         if cmd_name != "up":
             # Before the import: the settings are read when a command's module loads them.
             environment.load_running()
+            if "--help" in sys.argv:
+                environment.load_for_help()
             # A person reads the answer: what the program would log belongs to servers.
             os.environ.setdefault("LOG_LEVEL", "WARNING")
         try:

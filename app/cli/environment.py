@@ -25,6 +25,7 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "131072",
 }
 """How glibc keeps memory; as in the image."""
+_NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 def chosen(folder: Path) -> dict[str, str]:
@@ -83,5 +84,16 @@ def load_running() -> None:
     operator = chosen(Path.cwd())
     for line in lines:
         name, _, value = line.partition("=")
+        if name not in operator:
+            os.environ[name] = value
+
+
+def load_for_help() -> None:
+    """Give this process what a command's module is not loaded without, where it is not set.
+
+    `--help` must answer before anything is set up; it connects to nothing.
+    """
+    operator = chosen(Path.cwd())
+    for name, value in (("DATABASE_URL", _NOWHERE), ("SECRET_KEY", secrets.token_urlsafe(48))):
         if name not in operator:
             os.environ[name] = value

@@ -95,6 +95,26 @@ def test_other_commands_find_what_runs_until_it_ends(
     assert os.environ["PLAID_BASE_URL"] == ""
 
 
+@pytest.mark.parametrize("command", ["sync", "keys rotate", "restore"])
+def test_help_is_given_where_nothing_is_set_up(command: str, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("fintech")
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+    asked = subprocess.run(
+        [program, *command.split(), "--help"],
+        env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    told = subprocess.run(
+        [program, *command.split()],
+        env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert asked.returncode == 0
+    assert asked.stdout.startswith(f"Usage: fintech {command} ")
+    assert told.returncode == 1
+    assert "The settings are not complete" in told.stderr
+
+
 def test_large_blocks_are_given_back_though_small_ones_between_them_stay() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FREES_LARGE_BLOCKS],
