@@ -24,6 +24,10 @@ def main() -> int:
     parser.add_argument("--only", choices=("semgrep", "schemathesis", "sqlmap"))
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--examples", type=int, default=properties.EXAMPLES)
+    parser.add_argument(
+        "--minutes", type=int, default=injections.MINUTES_IN_ALL,
+        help="how long sqlmap has for all its requests",
+    )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="where the scanners' logs shall stay")
     given = parser.parse_args()
     outcomes = []
@@ -43,7 +47,7 @@ def main() -> int:
 def _attacks(target: Target, folder: Path, given: argparse.Namespace) -> Iterator[Outcome]:
     attacks: dict[str, Callable[[], Outcome]] = {
         # First what changes nothing that the other needs.
-        "sqlmap": lambda: injections.attack(target, folder),
+        "sqlmap": lambda: injections.attack(target, folder, minutes=given.minutes),
         "schemathesis": lambda: properties.attack(
             target, folder, seed=given.seed, examples=given.examples
         ),

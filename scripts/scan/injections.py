@@ -16,7 +16,7 @@ from scripts.scan.target import Target
 
 LEVEL, RISK = 2, 2
 AT_ONCE = 2
-SECONDS_IN_ALL = 900
+MINUTES_IN_ALL = 15
 """Which the requests share: what one leaves over is there for those after it."""
 SECONDS_ALONE = 300
 """For one that was suspected and then cut short: at a second look nobody else changes answers."""
@@ -29,7 +29,7 @@ CLEARED = re.compile(r"parameter '(.+?)' does not seem to be injectable")
 """Of a suspicion, too: sqlmap tries again what it suspects, and says when it was a false one."""
 
 
-def attack(target: Target, folder: Path) -> Outcome:
+def attack(target: Target, folder: Path, *, minutes: int) -> Outcome:
     """Let sqlmap at every request, two at a time, once it has found what is planted for it."""
     if not finds_what_is_planted(target.database, folder):
         return Outcome("sqlmap: blind", ("sqlmap does not find an injection that is there",))
@@ -38,7 +38,7 @@ def attack(target: Target, folder: Path) -> Outcome:
     wanted = requests.all_of(document, target)
     say(f"sqlmap: {len(wanted)} requests, level {LEVEL}, risk {RISK}")
     refused = tuple(_refused(target.url, wanted))
-    logs = _attack_all(target.url, folder, wanted)
+    logs = _attack_all(target.url, folder, wanted, minutes=minutes)
     tested = sum(len(TESTED.findall(log)) for log in logs)
     findings = tuple(
         finding
@@ -53,9 +53,9 @@ def attack(target: Target, folder: Path) -> Outcome:
     return Outcome(summary, findings)
 
 
-def _attack_all(url: str, folder: Path, wanted: list[Request]) -> list[str]:
+def _attack_all(url: str, folder: Path, wanted: list[Request], *, minutes: int) -> list[str]:
     """Let sqlmap at the requests, each for its share of the time that is left; return its logs."""
-    until = time.monotonic() + SECONDS_IN_ALL
+    until = time.monotonic() + 60 * minutes
 
     def attack_next(number: int) -> str:
         seconds = share(until - time.monotonic(), len(wanted) - number)
@@ -93,7 +93,7 @@ def finds_what_is_planted(database: str, folder: Path) -> bool:
     """Tell whether sqlmap, as it is used here, finds a parameter that lets SQL through."""
     request = Request("GET", "/?name=tea", {}, "", ("name",))
     with planted.running(database) as url:
-        log = _attack(url, folder, 999, request, seconds_max=SECONDS_IN_ALL)
+        log = _attack(url, folder, 999, request, seconds_max=SECONDS_ALONE)
     return list(judge(request, log)) == ["injectable: GET /, name"]
 
 

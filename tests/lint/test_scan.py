@@ -152,9 +152,11 @@ def test_F13_requests_share_the_time_so_that_the_last_gets_its_turn() -> None:
     at, running = 0.0, [0.0, 0.0]
     for number in range(43):  # as if each took all it may
         at = min(running)
-        running[running.index(at)] += injections.share(injections.SECONDS_IN_ALL - at, 43 - number)
-    assert at < injections.SECONDS_IN_ALL
-    assert max(running) <= injections.SECONDS_IN_ALL + 2 * injections.SECONDS_MIN
+        running[running.index(at)] += injections.share(
+            60 * injections.MINUTES_IN_ALL - at, 43 - number
+        )
+    assert at < 60 * injections.MINUTES_IN_ALL
+    assert max(running) <= 60 * injections.MINUTES_IN_ALL + 2 * injections.SECONDS_MIN
     assert injections.share(400, 1) == 400
 
 
