@@ -149,14 +149,13 @@ def test_F13_what_sqlmap_had_no_time_for_is_counted_and_no_finding() -> None:
 
 
 def test_F13_requests_share_the_time_so_that_the_last_gets_its_turn() -> None:
+    in_all = 60 * injections.MINUTES_IN_ALL
     at, running = 0.0, [0.0, 0.0]
     for number in range(43):  # as if each took all it may
         at = min(running)
-        running[running.index(at)] += injections.share(
-            60 * injections.MINUTES_IN_ALL - at, 43 - number
-        )
-    assert at < 60 * injections.MINUTES_IN_ALL
-    assert max(running) <= 60 * injections.MINUTES_IN_ALL + 2 * injections.SECONDS_MIN
+        running[running.index(at)] += injections.share(in_all - at, 43 - number)
+    assert at < in_all
+    assert max(running) <= in_all + 2 * injections.SECONDS_MIN
     assert injections.share(400, 1) == 400
 
 
