@@ -14,9 +14,12 @@ BODY_BYTES_MAX = 20_000_000
 class ApiError(Exception):
     """The other side refused or did not answer; the message says which and why."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
         super().__init__(message)
         self.status = status
+        """0: nobody answered."""
+        self.code = code
+        """What Plaid calls the error, where it is Plaid or the simulator that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,9 @@ def _read(what: str, status: int, content: bytes) -> Any:  # noqa: ANN401
     if 200 <= status < 300:
         return answer
     reason = content[:200].decode("utf-8", "replace")
+    code = ""
     if isinstance(answer, dict):
         names = ("detail", "error_message", "message", "title")
         reason = next((str(answer[name]) for name in names if answer.get(name)), reason)
-    raise ApiError(f"{what} answered {status}: {reason or 'without a reason'}", status)
+        code = str(answer.get("error_code") or "")
+    raise ApiError(f"{what} answered {status}: {reason or 'without a reason'}", status, code)

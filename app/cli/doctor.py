@@ -242,7 +242,7 @@ def check_broker(settings: "Settings") -> str:
 
 
 def check_provider(settings: "Settings") -> str:
-    """Say whether the bank data provider can be reached from here."""
+    """Say whether the bank data provider can be reached from here, and takes our keys."""
     address = settings.plaid_url
     name = "the bank simulator" if settings.PLAID_BASE_URL else f"Plaid ({settings.PLAID_ENV})"
     if not settings.PLAID_CLIENT_ID:
@@ -251,7 +251,16 @@ def check_provider(settings: "Settings") -> str:
             "set PLAID_CLIENT_ID and PLAID_SECRET, or use `fintech up`, which simulates a bank",
         )
     try:
-        Api(address, timeout_seconds=PROVIDER_SECONDS_MAX).post("/institutions/get", {})
+        Api(address, timeout_seconds=PROVIDER_SECONDS_MAX).post(
+            "/institutions/get",
+            {
+                "client_id": settings.PLAID_CLIENT_ID,
+                "secret": settings.PLAID_SECRET.get_secret_value(),
+                "country_codes": ["US"],
+                "count": 1,
+                "offset": 0,
+            },
+        )
     except ApiError as error:
         if not error.status:
             remedy = (
@@ -260,6 +269,12 @@ def check_provider(settings: "Settings") -> str:
                 else f"let this machine reach {urlsplit(address).hostname} on port 443"
             )
             raise Problem(f"{name} does not answer: {error}", remedy) from None
+        if error.code == "INVALID_API_KEYS":
+            raise Problem(
+                f"{name} refuses our keys",
+                "correct PLAID_CLIENT_ID or PLAID_SECRET: each PLAID_ENV has a secret of its own",
+            ) from None
+        # A limit or an outage: it is there, and syncs try again by themselves.
     return f"{name} answers at {address}"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,16 @@ from app.core.embedded import EmbeddedError, PostgreSQLServer, processes
 
 SECONDS_MAX = 3600.0
 ROOT = Path(app.__file__).resolve().parent.parent
+_REASON = re.compile(
+    r"^(?:psycopg\.errors|sqlalchemy\.exc)\.(\w+): (?:\(psycopg\.\w+\) )?(.+)$", re.MULTILINE
+)
+_REMEDIES = {
+    "InsufficientPrivilege": "The user of DATABASE_URL may not do that. docs/guides/run.md, 'With "
+    "your own PostgreSQL', has what an administrator runs once.",
+    "LockNotAvailable": "Somebody uses a table that is to change. Nothing of that step was "
+    "changed: try again, or stop the other program first.",
+    "OperationalError": "Start PostgreSQL, or correct DATABASE_URL.",
+}
 _VERSION = "SELECT string_agg(version_num, ',' ORDER BY version_num) FROM alembic_version"
 
 
@@ -60,7 +71,17 @@ def _upgrade(home: Path, environment: Mapping[str, str]) -> None:
     finally:
         child.stop()
     if code != 0:
-        raise MigrationError(f"alembic upgrade head failed:\n{child.last_words()}")
+        raise MigrationError(explain(child.last_words(), home / "logs" / "migrations.log"))
+
+
+def explain(last_words: str, log: Path) -> str:
+    """Return what a person is told of a migration that failed, by the end of its log."""
+    reasons = _REASON.findall(last_words)
+    if not reasons:
+        return f"alembic upgrade head failed:\n{last_words}"
+    name, text = reasons[-1]
+    remedy = _REMEDIES.get(name, "What it began was rolled back.")
+    return f"alembic upgrade head failed: {text}\n{remedy}\nThe log is {log}."
 
 
 def _fingerprint() -> str:

@@ -19,7 +19,7 @@ from app.core.config import Settings, settings
 from app.core.embedded import ports
 from tests.features.notices.mailbox import open_mailbox
 from tests.providers import language_model as model
-from tests.providers.local_server import Answer, as_json, html, raw
+from tests.providers.local_server import Answer, as_json, html, local_server, plaid_error, raw
 
 STRONG = "ZpW4mQ7xv2LhT9kR8sYdB3nCfG6jEaUu0oNi1tKe"
 KEY = "k1:" + "A" * 43 + "="
@@ -75,6 +75,26 @@ def test_servers_that_do_not_answer_are_named_with_the_setting_to_correct() -> N
         with pytest.raises(Problem, match="does not answer") as caught:
             check(absent)
         assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("INVALID_API_KEYS", "refuses our keys"), ("PLANNED_MAINTENANCE", "")]
+)
+def test_keys_that_the_provider_does_not_take_are_told_from_an_outage(
+    code: str, expected: str
+) -> None:
+    with local_server() as plaid:
+        plaid.answers = [plaid_error("INVALID_INPUT", code)]
+        asked = changed(PLAID_BASE_URL=plaid.url, PLAID_CLIENT_ID="ours", PLAID_SECRET="theirs")
+        if expected:
+            with pytest.raises(Problem, match=expected) as caught:
+                doctor.check_provider(asked)
+            assert "PLAID_SECRET" in caught.value.remedy
+        else:
+            assert "answers at" in doctor.check_provider(asked)
+
+    [request] = plaid.requests
+    assert (request.json["client_id"], request.json["secret"]) == ("ours", "theirs")
 
 
 def test_a_database_without_migrations_is_told_to_migrate(empty_database: str) -> None:
