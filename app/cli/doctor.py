@@ -35,8 +35,10 @@ PROVIDER_SECONDS_MAX = 10.0
 BACKUP_AGE_MAX = dt.timedelta(hours=26)
 CHECK_AGE_MAX = dt.timedelta(days=31)
 ROLES = ("fintech_tenant", "fintech_system", "fintech_guest")
-NEED_DATABASE = ("pooler", "replica", "isolation", "migrations", "clock")
-"""Checks that say nothing more where the database is not well."""
+NEEDS = {"workers": "broker"} | dict.fromkeys(
+    ("pooler", "replica", "isolation", "migrations", "clock"), "database"
+)
+"""Checks that are left out where another one found something wrong."""
 
 
 @click.command("doctor")
@@ -70,18 +72,20 @@ def examine() -> Iterator[Finding]:
         "migrations": check_migrations,
         "clock": check_clock,
         "broker": check_broker,
+        "workers": servers.check_workers,
         "provider": check_provider,
         "model": servers.check_model,
         "pages": check_pages,
         "disk": check_disk,
         "backups": check_backups,
     }
-    has_database = True
+    broken: set[str] = set()
     for subject, check in checks.items():
-        if subject in NEED_DATABASE and not has_database:
+        if NEEDS.get(subject) in broken:
             continue
         finding = _run(subject, check, settings)
-        has_database = has_database and (subject != "database" or finding.is_ok)
+        if not finding.is_ok:
+            broken.add(subject)
         yield finding
 
 

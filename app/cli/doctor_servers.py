@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Check = Callable[["Settings"], str]
 _POLL_SECONDS = 0.02
+WORKER_SECONDS = 1.0
+"""How long workers have to answer; those that do so later count as absent."""
 MODELS_SHOWN_MAX = 5
 
 
@@ -81,9 +83,24 @@ def _follows(
     return f"follows, {(time.monotonic() - began) * 1000:.0f} ms behind; takes no writes"
 
 
+def check_workers(_settings: "Settings") -> str:
+    """Say how many workers answer, and whether each queue has one."""
+    from app.core.celery import celery  # noqa: PLC0415 - reads the settings, maybe not complete
+
+    answers = celery.control.inspect(timeout=WORKER_SECONDS).active_queues() or {}
+    served = {queue["name"] for queues in answers.values() for queue in queues}
+    left = [queue.name for queue in celery.conf.task_queues if queue.name not in served]
+    if left:
+        raise Problem(
+            f"none takes from the queue {' or '.join(left)}",
+            "start one: celery -A app.tasks worker --pool threads; what waits is kept meanwhile",
+        )
+    return f"{len(answers)} answer, and take every queue"
+
+
 def check_mail(_settings: "Settings") -> str:
     """Say whether the mail server lets us in; nothing is sent."""
-    from app.core import mail  # noqa: PLC0415 - reads the settings, which may not be complete
+    from app.core import mail  # noqa: PLC0415 - as above
 
     try:
         mail.check()

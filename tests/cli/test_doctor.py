@@ -4,7 +4,9 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -22,6 +24,8 @@ from tests.providers import language_model as model
 from tests.providers.local_server import Answer, as_json, html, local_server, plaid_error, raw
 
 STRONG = "ZpW4mQ7xv2LhT9kR8sYdB3nCfG6jEaUu0oNi1tKe"
+ROOT = Path(__file__).parents[2]
+WORKER_SECONDS_MAX = 60
 KEY = "k1:" + "A" * 43 + "="
 
 
@@ -57,6 +61,39 @@ def test_a_migrated_database_is_well() -> None:
 
 def test_the_broker_answers() -> None:
     assert doctor.check_broker(settings).startswith(("Valkey", "Redis"))
+
+
+def test_a_queue_that_no_worker_takes_is_named(tmp_path: Path) -> None:
+    # A number of its own at the broker: workers of other tests are not heard there.
+    broker = urlsplit(settings.REDIS_URL.get_secret_value())._replace(path="/9").geturl()
+    environment = {**os.environ, "REDIS_URL": broker}
+    command = [
+        sys.executable, "-m", "celery", "-A", "app.tasks", "worker", "--pool=threads",
+        "--concurrency=1", "--queues=celery", f"--hostname={os.getpid()}@doctor",
+    ]  # fmt: skip
+    worker = subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + WORKER_SECONDS_MAX
+        found = "PROBLEM  workers     none takes from the queue celery or sync"
+        while "celery or sync" in found and time.monotonic() < until:
+            found = workers_line(environment, tmp_path)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+    assert found == "PROBLEM  workers     none takes from the queue sync"
+
+
+def workers_line(environment: dict[str, str], folder: Path) -> str:
+    """Return what the doctor says of the workers."""
+    program = Path(sys.executable).with_name("fintech")
+    done = subprocess.run(
+        [program, "doctor"], env={**environment, "FINTECH_HOME": str(folder)}, cwd=ROOT,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return next(line for line in done.stdout.splitlines() if " workers " in line)
 
 
 def test_servers_that_do_not_answer_are_named_with_the_setting_to_correct() -> None:
@@ -172,7 +209,7 @@ def test_a_lost_database_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     subjects = [each.subject for each in doctor.examine()]
 
     assert "database" in subjects
-    assert not set(subjects) & set(doctor.NEED_DATABASE)
+    assert not {each for each in subjects if doctor.NEEDS.get(each) == "database"}
     assert "broker" in subjects
 
 
