@@ -6,6 +6,7 @@
 #   sh deploy/cloud-run/setup.sh secrets [FOLDER]   what make-secrets.sh made and you filled in
 #   sh deploy/cloud-run/setup.sh release TAG        build, push, migrate, then serve; also to update
 #   sh deploy/cloud-run/setup.sh balancer           https at HOST; once, after the first release
+#   sh deploy/cloud-run/setup.sh firewall           Cloud Armor before the balancer; it costs by rule
 #   sh deploy/cloud-run/setup.sh rollback TAG       serve an older image again; migrates nothing
 #   sh deploy/cloud-run/setup.sh run COMMAND…       the program once, such as: run fintech doctor
 #   sh deploy/cloud-run/setup.sh backup             a sealed backup into the bucket, now
@@ -222,6 +223,25 @@ case "${1:-}" in
             google compute forwarding-rules create fintech-plain --global --address=fintech --ports=80 \
                 --load-balancing-scheme=EXTERNAL_MANAGED --target-http-proxy=fintech-plain
         ;;
+    firewall)
+        is_there compute security-policies describe fintech || google compute security-policies create fintech
+        # As nginx has it in Compose: thirty a second. Webhooks are signed, and may come in floods.
+        is_there compute security-policies rules describe 900 --security-policy=fintech ||
+            google compute security-policies rules create 900 --security-policy=fintech \
+                "--expression=request.path.startsWith('/webhooks/')" --action=allow
+        # Scanners and what attacks protocols. Not the rules for SQL and scripts: they read what people
+        # write into notes and files, and refuse some of it.
+        is_there compute security-policies rules describe 1000 --security-policy=fintech ||
+            google compute security-policies rules create 1000 --security-policy=fintech \
+                "--expression=evaluatePreconfiguredWaf('scannerdetection-v33-stable', {'sensitivity': 1})" \
+                --action=deny-403
+        is_there compute security-policies rules describe 1100 --security-policy=fintech ||
+            google compute security-policies rules create 1100 --security-policy=fintech \
+                "--src-ip-ranges=*" --action=throttle --rate-limit-threshold-count=1800 \
+                --rate-limit-threshold-interval-sec=60 --conform-action=allow --exceed-action=deny-429 \
+                --enforce-on-key=IP
+        google compute backend-services update fintech --global --security-policy=fintech
+        ;;
     rollback)
         serve "${2:?say which tag}"
         ;;
@@ -238,7 +258,7 @@ case "${1:-}" in
         google run jobs execute fintech-restore-check "--region=$region" --wait
         ;;
     *)
-        sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -30,9 +30,12 @@ NOT_IN_MOTO = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::Route53::RecordSet",
+    "AWS::WAFv2::WebACL",
+    "AWS::WAFv2::WebACLAssociation",
 )
 """Types that moto's CloudFormation cannot make, or makes wrongly. Secrets, certificate, servers,
-ranges and the bucket's policy are made by calls of their own; the others are cfn-lint's alone."""
+ranges, firewall and the bucket's policy are made by calls of their own; the others are cfn-lint's
+alone."""
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def parameters(zone: str) -> dict[str, str]:
     """Return the template's parameters, for a stack that serves."""
     return {
         "HostName": HOST, "HostedZoneId": zone, "Serving": "yes", "ImageTag": "1",
-        "MigrationTag": "1", "OpenAI": "yes", "Mail": "yes",
+        "MigrationTag": "1", "OpenAI": "yes", "Mail": "yes", "Firewall": "yes",
     }  # fmt: skip
 
 
@@ -163,6 +166,32 @@ def add_what_moto_leaves_out(rendered: Rendered) -> None:
     say("web servers and sync workers scale")
 
 
+def put_firewall_before_balancer(rendered: Rendered) -> None:
+    """Make the firewall by a call of its own, whose shapes boto3 compares, and let it stand."""
+    client = boto3.client("wafv2")
+    wanted = rendered.resource("WebFirewall")
+    _in_bytes(wanted)
+    made = client.create_web_acl(Name=STACK, **wanted)["Summary"]
+    [balancer] = boto3.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    arn = balancer["LoadBalancerArn"]
+    client.associate_web_acl(WebACLArn=made["ARN"], ResourceArn=arn)
+    found = client.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["Rules"]
+    expect(len(found) == len(wanted["Rules"]), f"the firewall has {len(found)} rules")
+    say(f"a firewall of {len(found)} rules stands before the balancer")
+
+
+def _in_bytes(part: Any) -> None:  # noqa: ANN401 - any part of a template
+    """Write what the API takes as bytes, and a template as text, as bytes."""
+    if isinstance(part, list):
+        for each in part:
+            _in_bytes(each)
+    elif isinstance(part, dict):
+        if "SearchString" in part:
+            part["SearchString"] = part["SearchString"].encode()
+        for each in part.values():
+            _in_bytes(each)
+
+
 def check_edge() -> None:
     """Plain HTTP leads to HTTPS, metrics stay inside, health is asked for."""
     client = boto3.client("elbv2")
@@ -248,5 +277,6 @@ def play() -> None:
         create_stack(names, given)
         add_what_moto_leaves_out(rendered)
         check_services()
+        put_firewall_before_balancer(rendered)
         check_edge()
         check_bucket(rendered)

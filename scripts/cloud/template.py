@@ -64,12 +64,15 @@ class Rendered:
         return found
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return the properties of all resources of a type, by their names."""
+        """Return the properties of all resources of a type that are made, by their names."""
         return {
             name: self.resource(name)
             for name, each in self.template["Resources"].items()
-            if each["Type"] == kind
+            if each["Type"] == kind and self._holds(each.get("Condition"))
         }
+
+    def _holds(self, condition: str | None) -> bool:
+        return condition is None or bool(self.value(self.template["Conditions"][condition]))
 
     def value(self, raw: Any) -> Any:  # noqa: ANN401 - any part of a template
         """Return part of a template with its functions carried out."""
@@ -94,8 +97,7 @@ class Rendered:
                 return _SUBSTITUTED.sub(lambda found: str(self._name(found[1])), argument)
             case "Fn::If":
                 condition, yes, no = argument
-                is_so = self.value(self.template["Conditions"][condition])
-                return self.value(yes if is_so else no)
+                return self.value(yes if self._holds(condition) else no)
             case "Fn::Equals":
                 left, right = self.value(argument)
                 return str(left) == str(right)

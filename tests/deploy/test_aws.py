@@ -171,6 +171,25 @@ def test_each_is_reached_by_the_one_before_it_alone():
     assert open_to_all == {"BalancerGroup": [80, 443]}
 
 
+def test_a_firewall_is_there_only_where_it_is_wanted_and_lets_files_and_webhooks_through():
+    assert STACK.of_type("AWS::WAFv2::WebACL") == {}
+    stack = Rendered(load(), {**GIVEN, "Firewall": "yes"})
+    [firewall] = stack.of_type("AWS::WAFv2::WebACL").values()
+    [association] = stack.of_type("AWS::WAFv2::WebACLAssociation").values()
+    assert association["ResourceArn"] == "<Balancer>"
+    by_rate, *managed = (rule["Statement"] for rule in firewall["Rules"])
+    limits = by_rate["RateBasedStatement"]
+    spared = limits["ScopeDownStatement"]["NotStatement"]["Statement"]["ByteMatchStatement"]
+    assert spared["SearchString"] == "/webhooks/"
+    # Five minutes of what nginx lets through in Compose.
+    nginx = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text("utf-8")
+    [a_second] = re.findall(r"zone=people:10m rate=(\d+)r/s", nginx)
+    assert limits["Limit"] == 300 * int(a_second)
+    names = {each["ManagedRuleGroupStatement"]["Name"] for each in managed}
+    assert "AWSManagedRulesCommonRuleSet" not in names  # no body over 8 KB
+    assert len(names) == 2
+
+
 def test_servers_are_spoken_to_over_tls():
     assert STACK.resource("DatabaseUrl")["SecretString"].endswith("?sslmode=require")
     # Celery compares certificates only when it is told to.

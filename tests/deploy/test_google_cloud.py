@@ -308,15 +308,26 @@ def test_the_addresses_that_it_writes_are_ones_that_the_program_takes(tmp_path):
     assert settings.REDIS_URL.get_secret_value() == "redis://:203.0.113.7@203.0.113.7:6379/0"
 
 
-@pytest.mark.parametrize("step", ["create", "balancer"])
+@pytest.mark.parametrize("step", ["create", "balancer", "firewall"])
 def test_a_step_that_is_repeated_makes_nothing_again(tmp_path, step):
     status, calls = setup(tmp_path, step)
-    assert (status, len(changing(calls)) > 6) == (0, True)
+    assert (status, len(changing(calls)) > 4) == (0, True)
     status, calls = setup(tmp_path, step, missing="0", told="fintech")
     assert status == 0
-    harmless = "services enable|iam-policy|buckets update"
+    harmless = "services enable|iam-policy|buckets update|backend-services update"
     again = [call for call in changing(calls) if not re.search(harmless, call)]
     assert again == []
+
+
+def test_the_firewall_stands_before_the_balancer_once_it_has_its_rules(tmp_path):
+    _, calls = setup(tmp_path, "firewall")
+
+    made = changing(calls)
+    assert made[0].endswith("security-policies create fintech")
+    rules = [call for call in made if "rules create" in call]
+    assert [call.split()[7] for call in rules] == ["900", "1000", "1100"]
+    assert "deny-429" in rules[-1]
+    assert "backend-services update fintech --global --security-policy=fintech" in made[-1]
 
 
 def test_keys_are_written_once_and_plaids_again(tmp_path):
