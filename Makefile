@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help setup run worker beat demo doctor test test-all test-browser chaos mutations check check-migrations check-containers check-cloud scan lint rules scanners audit \
-	format bench load soak scaling-model matching migrate migration assets hooks clean
+	format bench load load-containers soak scaling-model matching migrate migration assets hooks clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,11 @@ load: $(DEVELOPMENT) $(ASSETS) ## Send a crowd to one installation: make load PE
 soak: $(DEVELOPMENT) $(ASSETS) ## Let a crowd stay and see whether memory grows: make soak MINUTES=120
 	@exec $(BIN)/python -m benchmarks.crowd soak $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ROWS),--rows $(ROWS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(arguments)
+
+load-containers: $(DEVELOPMENT) $(TOOLS) ## Send the same crowd to docker-compose.prod.yml through nginx: as root on Debian
+	@$(UV) run --quiet --no-project --with podman-compose==1.6.0 --with kubernetes-validate==1.37.0 \
+		--with helm-python-sdk==0.2.2 python -m scripts.check_containers $(arguments) --crowd \
+		$(if $(PEOPLE),--people $(PEOPLE)) $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 scaling-model: $(DEVELOPMENT) ## Calculate from one person to a million Items; writes docs/scaling.md
 	@$(BIN)/python -m benchmarks.scaling_page $(arguments)

@@ -12,11 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.containers import kubernetes, work
+from scripts.containers import crowd, kubernetes, work
 from scripts.containers.engine import IMAGE, STAND_INS, Engine, Failed, expect, say
 from scripts.containers.site import DEMO, PRODUCTION, ROOT, Site
 
@@ -126,10 +126,13 @@ def _is_installed(package: str) -> bool:
 
 
 @contextmanager
-def running(engine: Engine, files: tuple[str, ...]) -> Iterator[Site]:
-    """Bring a site up; take it down again, whatever happens."""
+def running(
+    engine: Engine, files: tuple[str, ...], change: Callable[[Site], object] = lambda _: None
+) -> Iterator[Site]:
+    """Bring a site up, with its files changed so; take it down again, whatever happens."""
     site = Site(engine, STORE / "site", files)
     site.prepare()
+    change(site)
     try:
         site.up()
         yield site
@@ -148,6 +151,12 @@ def check_compose(engine: Engine) -> None:
         work.restart_each_under_load(site, person)
 
 
+def send_a_crowd(engine: Engine, options: Sequence[str]) -> None:
+    """Send the crowd of `make load` to the production Compose file."""
+    with running(engine, PRODUCTION, crowd.lift_limits_by_address) as site:
+        crowd.send(site, options)
+
+
 def check_demo(engine: Engine) -> None:
     """Do on docker-compose.yml what somebody does who wants to see it first."""
     with running(engine, DEMO):
@@ -163,6 +172,11 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the images for the next time")
     parser.add_argument("--no-build", action="store_true", help="take those kept by the last time")
     parser.add_argument("--only", choices=tuple(CHECKS))
+    parser.add_argument(
+        "--crowd",
+        nargs=argparse.REMAINDER,
+        help="check nothing, and send a crowd; what follows is for benchmarks.crowd.stack",
+    )
     options = parser.parse_args()
     engine = Engine(STORE)
     try:
@@ -171,9 +185,12 @@ def main() -> int:
         if not options.no_build:
             make_stand_ins(engine)
             build_image(engine)
-        for name, check in CHECKS.items():
-            if options.only in (None, name):
-                check(engine)
+        if options.crowd is not None:
+            send_a_crowd(engine, options.crowd)
+        else:
+            for name, check in CHECKS.items():
+                if options.only in (None, name):
+                    check(engine)
     except Failed as failure:
         say(f"FAILED: {failure}")
         return 1

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from decimal import InvalidOperation
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -31,20 +32,23 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
-def _local(request: Request) -> bool:
-    return request.client is None or request.client.host in _LOOPBACK
+def _may_control(bank: Simulator, request: Request) -> bool:
+    if request.client is None or request.client.host in _LOOPBACK:
+        return True
+    network = bank.settings.control_network
+    return network is not None and ip_address(request.client.host) in network
 
 
 def _guarded(action: _Action) -> _Handler:
-    """Return a handler that lets only this machine in, and explains what was wrong."""
+    """Return a handler that lets in whom the settings name, and explains what was wrong."""
 
     async def handle(request: Request) -> Response:
-        if not _local(request):
+        bank: Simulator = request.app.state.bank
+        if not _may_control(bank, request):
             return _json({"error": "the control API answers on this machine only"}, 403)
         raw = await request.body()
         try:
             body = decode(raw[:_BODY_MAX] or b"{}") | request.path_params
-            bank: Simulator = request.app.state.bank
             shown = action(bank, body)
             bank.save()
         except PlaidError as error:

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 
@@ -34,6 +35,8 @@ class Settings:
     """SIMULATOR_ITEM_LIFE_DAYS: days until an Item wants a new login; 0 is never."""
     programs_url: str = ""
     """SIMULATOR_PROGRAMS_URL: where programs reach its SimpleFIN server; empty: as browsers do."""
+    control_network: IPv4Network | IPv6Network | None = None
+    """SIMULATOR_CONTROL_NETWORK: who besides this machine may use the control API."""
     webhook_retries: int = 6
     """SIMULATOR_WEBHOOK_RETRIES: attempts after the first."""
 
@@ -42,7 +45,7 @@ def read_settings() -> Settings:
     """Return the settings of the environment.
 
     Raises:
-        ValueError: A number is not one, or is negative, or a choice is unknown.
+        ValueError: A number is not one, or is negative, a choice is unknown, or a network none.
     """
     known = Settings()
     rate_limits = os.environ.get("SIMULATOR_RATE_LIMITS", known.rate_limits)
@@ -50,6 +53,7 @@ def read_settings() -> Settings:
         raise ValueError("SIMULATOR_RATE_LIMITS must be sandbox, production or off")
     today = os.environ.get("SIMULATOR_TODAY")
     path = os.environ.get("FINTECH_SIMULATOR_STATE")
+    control = os.environ.get("SIMULATOR_CONTROL_NETWORK")
     return Settings(
         client_id=os.environ.get("SIMULATOR_CLIENT_ID") or None,
         secret=os.environ.get("SIMULATOR_SECRET") or None,
@@ -63,6 +67,7 @@ def read_settings() -> Settings:
         hang_seconds=_number("HANG_SECONDS", known.hang_seconds),
         item_life_days=int(_number("ITEM_LIFE_DAYS", known.item_life_days)),
         programs_url=os.environ.get("SIMULATOR_PROGRAMS_URL", known.programs_url).rstrip("/"),
+        control_network=ip_network(control) if control else None,
         webhook_retries=int(_number("WEBHOOK_RETRIES", known.webhook_retries)),
     )
 

@@ -23,15 +23,13 @@ _UVICORN = ("--host=127.0.0.1", "--no-server-header", "--timeout-graceful-shutdo
 class Installation:
     """What runs, part by part."""
 
-    web_port: int
+    program: Api
+    """A client that nobody is signed in to."""
     bank: Api
+    webhooks: str
+    """Where the bank reaches the program."""
     parts: dict[str, Processes]
-    """web, worker, beat, PostgreSQL, Valkey and the simulator, which stands for all banks."""
-
-    @property
-    def program(self) -> Api:
-        """A client of the program that nobody is signed in to."""
-        return Api(f"http://127.0.0.1:{self.web_port}")
+    """What works for people: web, worker, PostgreSQL and so on."""
 
     def cpu_seconds(self) -> dict[str, float]:
         """Return the processor time of each part so far."""
@@ -70,7 +68,12 @@ def running() -> Iterator[Installation]:
         parts["Valkey"] = Processes((int(os.environ[VALKEY]),))
         _wait(int(bank_port), "/simulator/items")
         _wait(int(web_port), "/health/ready")
-        yield Installation(int(web_port), Api(f"http://127.0.0.1:{bank_port}"), parts)
+        yield Installation(
+            Api(f"http://127.0.0.1:{web_port}"),
+            Api(f"http://127.0.0.1:{bank_port}"),
+            os.environ["PUBLIC_URL"],
+            parts,
+        )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,8 @@ EACH_SECONDS = 8.0
 EACH_PEOPLE = 4
 SYNCS = 60
 SYNC_SECONDS_MAX = 240.0
-_ONES_OWN = ("web", "worker", "PostgreSQL", "Valkey")
+_AROUND = ("simulator", "beat")
+PAUSES = {"with pauses of a second": 1.0, "without pauses": 0.0}
 
 
 @dataclass(slots=True)
@@ -59,6 +60,24 @@ class Measured:
     """On disk with indexes: by table, of a transaction."""
 
 
+class Watch:
+    """Tells how many processor cores the machine's other work kept busy since it was made."""
+
+    def __init__(self, running: Installation) -> None:
+        self._running = running
+        self._began = time.monotonic()
+        self._before = self._others_seconds()
+
+    def taken_by_others(self) -> float:
+        """Return it, 0 at the least: clocks tick coarsely."""
+        seconds = time.monotonic() - self._began
+        return round(max(0.0, self._others_seconds() - self._before) / seconds, 3)
+
+    def _others_seconds(self) -> float:
+        ours = sum(self._running.cpu_seconds().values()) + time.process_time()
+        return _machine_seconds() - ours
+
+
 def main() -> None:
     """Measure and report."""
     options = argparse.ArgumentParser()
@@ -72,19 +91,16 @@ def main() -> None:
         with households.owner() as connection:
             connection.execute("VACUUM (ANALYZE)")
         sizes = bytes_of_a_row()
-        before, started = _machine_seconds(), time.monotonic()
-        own = running.cpu_seconds()
+        watch = Watch(running)
         found = Measured(asked.people, asked.rows, os.cpu_count() or 1, 0.0, bytes=sizes)
-        for name, pause in (("with pauses of a second", 1.0), ("without pauses", 0.0)):
-            found.mix.append(_part(running, crowd, visits.choose, name, asked.seconds, pause))
+        for name, pause in PAUSES.items():
+            found.mix.append(measure(running, crowd, visits.choose, name, asked.seconds, pause))
         for visit in visits.MIX:
             if visit is not visits.bank_news:
                 some = crowd[:EACH_PEOPLE]
-                found.each.append(_part(running, some, lambda _, v=visit: v, "", EACH_SECONDS, 0))
+                found.each.append(measure(running, some, lambda _, v=visit: v, "", EACH_SECONDS, 0))
         found.syncs = {"news": _news(running, crowd), "nothing": _nothing(running, crowd)}
-        spent = sum(running.cpu_seconds().values()) - sum(own.values()) + time.process_time()
-        all_seconds = _machine_seconds() - before
-        found.taken_by_others = max(0.0, (all_seconds - spent) / (time.monotonic() - started))
+        found.taken_by_others = watch.taken_by_others()
     text = json.dumps(asdict(found), indent=1)
     print(page.render(json.loads(text)))
     if not asked.no_write:
@@ -92,7 +108,7 @@ def main() -> None:
         page.write()
 
 
-def _part(
+def measure(
     running: Installation,
     crowd: Sequence[Person],
     choose: Choose,
@@ -100,12 +116,17 @@ def _part(
     seconds: float,
     pause: float,
 ) -> Part:
-    ports = (running.web_port, int(running.bank.base_url.rpartition(":")[2]))
+    """Let some people visit for some seconds, and measure what it costs each part."""
+    places = (running.program.base_url, running.bank.base_url)
     before = running.cpu_seconds()
-    done = sending.send(ports, crowd, choose, seconds=seconds, pause=pause)
+    done = sending.send(places, crowd, choose, seconds=seconds, pause=pause)
     after = running.cpu_seconds()
-    spent = {part: after[part] - before[part] for part in _ONES_OWN}
-    return _summary(done, name or next(iter(done.kinds)), len(crowd), spent)
+    name = name or next(iter(done.kinds))
+    return _summary(done, name, len(crowd), _spent(before, after))
+
+
+def _spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    return {each: after[each] - before[each] for each in before if each not in _AROUND}
 
 
 def _summary(done: Crowd, name: str, count: int, spent: dict[str, float]) -> Part:
@@ -157,7 +178,7 @@ def _of_syncs(running: Installation, count: int, start: Callable[[int], None]) -
         time.sleep(0.5)
     after = running.cpu_seconds()
     assert done, "no sync was done"
-    spent = {part: (after[part] - before[part]) * 1000 / done for part in _ONES_OWN}
+    spent = {each: ms * 1000 / done for each, ms in _spent(before, after).items()}
     return {"count": done} | {part: round(ms, 2) for part, ms in spent.items()}
 
 

@@ -1,6 +1,5 @@
 """Who comes: signed-in people with years of transactions and a bank that they linked."""
 
-import os
 from dataclasses import dataclass
 
 from app.cli.api import Api
@@ -60,7 +59,7 @@ def _link(installation: Installation, program: Api) -> tuple[str, str, str]:
             "institution_id": BANK,
             "initial_products": ["transactions"],
             "options": {
-                "webhook": f"{os.environ['PUBLIC_URL']}/webhooks/plaid",
+                "webhook": f"{installation.webhooks}/webhooks/plaid",
                 "override_username": LOGIN,
                 "override_password": "pass_good",
                 "transactions": {"days_requested": 730},

@@ -5,12 +5,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from benchmarks import measuring
 from benchmarks.crowd.people import Person
 from benchmarks.crowd.visits import Sent
 
 TIMEOUT_SECONDS = 30.0
+Places = tuple[str, str]
 Choose = Callable[[random.Random], Callable[[Person, random.Random], Sent]]
 
 
@@ -52,7 +54,7 @@ class Crowd:
 
 
 def send(
-    ports: tuple[int, int],
+    places: Places,
     people: Sequence[Person],
     choose: Choose,
     *,
@@ -63,7 +65,7 @@ def send(
     """Let everybody visit for some seconds.
 
     Args:
-        ports: Of the program, and of the bank.
+        places: Where the program is, and the bank.
         people: Each has one connection, and one request under way at most.
         choose: Draws the next visit.
         seconds: How long.
@@ -72,13 +74,13 @@ def send(
     """
     crowd = Crowd()
     started = time.perf_counter()
-    asyncio.run(_everybody(ports, people, choose, crowd, (started + seconds, pause, seed)))
+    asyncio.run(_everybody(places, people, choose, crowd, (started + seconds, pause, seed)))
     crowd.seconds = time.perf_counter() - started
     return crowd
 
 
 async def _everybody(
-    ports: tuple[int, int],
+    places: Places,
     people: Sequence[Person],
     choose: Choose,
     crowd: Crowd,
@@ -86,14 +88,14 @@ async def _everybody(
 ) -> None:
     until, pause, seed = plan
     visitors = [
-        _visit(ports, person, choose, crowd, random.Random(seed * 10_000 + number), until, pause)
+        _visit(places, person, choose, crowd, random.Random(seed * 10_000 + number), until, pause)
         for number, person in enumerate(people)
     ]
     await asyncio.gather(*visitors)
 
 
 async def _visit(
-    ports: tuple[int, int],
+    places: Places,
     person: Person,
     choose: Choose,
     crowd: Crowd,
@@ -101,7 +103,7 @@ async def _visit(
     until: float,
     pause: float,
 ) -> None:
-    lines = {False: _Line(ports[0]), True: _Line(ports[1])}
+    lines = {False: _Line(places[0]), True: _Line(places[1])}
     if pause:
         await asyncio.sleep(source.uniform(0, pause))
     while time.perf_counter() < until:
@@ -124,8 +126,8 @@ async def _visit(
 class _Line:
     """One connection, opened again when the other side hung up."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, place: str) -> None:
+        self._place = urlsplit(place)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, data: bytes) -> int:
@@ -144,7 +146,9 @@ class _Line:
 
     async def _ask(self, data: bytes) -> int:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection(
+                self._place.hostname, self._place.port, ssl=self._place.scheme == "https" or None
+            )
         reader, writer = self._streams
         writer.write(data)
         await writer.drain()

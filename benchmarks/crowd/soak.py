@@ -56,10 +56,10 @@ def main() -> int:
     asked = options.parse_args()
     with installation.running() as running:
         crowd = people.gather(running, asked.people, asked.rows)
-        ports = (running.web_port, int(running.bank.base_url.rpartition(":")[2]))
+        places = (running.program.base_url, running.bank.base_url)
         with _sampling(running) as samples:
             done = sending.send(
-                ports, crowd, visits.choose, seconds=asked.minutes * 60, pause=PAUSE_SECONDS
+                places, crowd, visits.choose, seconds=asked.minutes * 60, pause=PAUSE_SECONDS
             )
         set_aside = _set_aside_megabytes()
     found = {name: verdict(samples[name]) for name in _PARTS}

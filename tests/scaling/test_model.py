@@ -80,7 +80,7 @@ def test_workers_are_counted_by_their_waiting_when_that_is_more() -> None:
 )
 def test_the_pages_are_what_the_last_measurement_makes_of_them(what: str, page_path: Path) -> None:
     expected = {
-        "load": lambda: page.render(page.read()),
+        "load": lambda: page.render(page.read(), page.read_stack()),
         "scaling": lambda: scaling_page.render(
             scaling_page.costs_of(page.read()), Habits(), Limits(), Prices()
         ),

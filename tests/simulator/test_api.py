@@ -5,9 +5,13 @@ import gzip
 from decimal import Decimal
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app.simulator.institutions import INSTITUTIONS
+from app.simulator.main import create_app
 from app.simulator.people import HOUSEHOLDS
+from app.simulator.settings import Settings, read_settings
 from tests.simulator.conftest import KEYS, facts, hold, owed_change
 
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -396,6 +400,19 @@ def test_the_truth_of_a_login_names_the_ids_its_items_show(bank) -> None:
     named = {each for m in truth["movements"] for each in m["ids"].get(item_id, {}).values()}
 
     assert set(held) <= named
+
+
+def test_the_control_api_is_for_this_machine_and_the_network_that_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("SIMULATOR_CONTROL_NETWORK", "10.89.0.0/16")
+    named = create_app(read_settings())
+
+    def status(app: Starlette, address: str) -> int:
+        return TestClient(app, client=(address, 5000)).get("/simulator/items").status_code
+
+    assert [status(named, each) for each in ("127.0.0.1", "10.89.0.7", "10.90.0.7")] == [
+        200, 200, 403,
+    ]  # fmt: skip
+    assert status(create_app(Settings()), "10.89.0.7") == 403
 
 
 def test_the_control_api_explains_what_is_wrong(bank) -> None:
