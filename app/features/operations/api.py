@@ -12,13 +12,14 @@ from app.core import metrics, web
 from app.core.config import settings
 from app.core.errors import ForbiddenError, UnauthorizedError
 from app.features.connections.service import statistics
-from app.features.operations import backups, certificate, service
+from app.features.operations import backups, certificate, queues, service
 
 router = APIRouter(tags=["operations"])
 # Once in a web process; workers have no metrics of their own.
 metrics.registry.register(statistics.SyncCollector())
 metrics.registry.register(backups.BackupCollector())
 metrics.registry.register(certificate.CertificateCollector())
+metrics.registry.register(queues.QueueCollector())
 
 
 class Parts(BaseModel):

@@ -3,28 +3,23 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import redis
 import structlog
-from kombu.exceptions import OperationalError
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.core.celery import celery
-from app.core.config import settings
 from app.core.database import nobodys_transaction, system_transaction
 from app.features.connections import system
 from app.features.operations import backups, repository
 from app.features.operations.backups import Remembered
 from app.features.operations.certificate import watch
+from app.features.operations.queues import Queue, list_queues, list_workers
 
 SPAN = dt.timedelta(days=1)
 TOO_LONG = dt.timedelta(hours=1)
 """What mends itself has done so by then."""
 SLOWEST_MAX = 10
-BROKER_SECONDS_MAX = 1.0
 log = structlog.get_logger(__name__)
 # The first word says what kind of statement it is; the rest may name somebody's data.
 _SLOW = text("""
@@ -52,14 +47,6 @@ _LINKS = (
     "Items in the provider's dashboard, since one of them may be billed."
 )
 _MAILS = "fintech doctor says whether the server of SMTP_URL answers."
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue of the broker: how many messages wait in it; None if it does not say."""
-
-    name: str
-    messages: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +179,8 @@ def look() -> Overview:
         waiting=waiting,
         waiting_seconds=float(waiting_seconds),
         running=running,
-        queues=_queues(),
-        workers=_workers(),
+        queues=list_queues(),
+        workers=list_workers(),
         providers=providers,
         errors=errors,
         slow=slow,
@@ -240,27 +227,3 @@ def _slowest() -> Sequence[Row[str, int, float, float]] | None:
     except SQLAlchemyError as error:
         log.warning("statements_not_measured", error=type(error).__name__)
         return None
-
-
-def _queues() -> tuple[Queue, ...]:
-    names = sorted(queue.name for queue in celery.conf.task_queues)
-    try:
-        client: Any = redis.Redis.from_url(
-            settings.REDIS_URL.get_secret_value(),
-            socket_connect_timeout=BROKER_SECONDS_MAX,
-            socket_timeout=BROKER_SECONDS_MAX,
-        )
-        with client:
-            return tuple(Queue(name, int(client.llen(name))) for name in names)
-    except (redis.RedisError, OSError) as error:
-        log.warning("queues_not_measured", error=type(error).__name__)
-        return tuple(Queue(name, None) for name in names)
-
-
-def _workers() -> tuple[str, ...]:
-    try:
-        answers = celery.control.ping(timeout=BROKER_SECONDS_MAX)
-    except (OperationalError, redis.RedisError, OSError) as error:
-        log.warning("workers_not_asked", error=type(error).__name__)
-        return ()
-    return tuple(sorted(name for answer in answers for name in answer))

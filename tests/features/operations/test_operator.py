@@ -1,15 +1,20 @@
 """/operations: for operators alone, counts alone; and what the database remembers of backups."""
 
 import datetime as dt
+from urllib.parse import urlsplit
 
 import pytest
+import redis
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from app.cli import user
 from app.core import metrics
+from app.core.config import settings
 from app.core.database import nobodys_transaction, system_transaction
+from app.core.embedded import ports
 from app.core.ids import uuid7
-from app.features.operations import backups
+from app.features.operations import backups, queues
 from app.models import Item, LinkSession
 from tests.features.connections.bank import linked, open_bank
 
@@ -128,3 +133,28 @@ def test_what_took_most_time_is_shown_where_the_database_counts_it(operator):
     finally:
         with nobodys_transaction() as connection:
             connection.exec_driver_sql("DROP VIEW pg_stat_statements")
+
+
+def queue_figures() -> dict[str, float]:
+    """Return what Prometheus is told of the queues."""
+    families = {family.name: family for family in metrics.registry.collect()}
+    return {
+        sample.labels["queue"]: sample.value for sample in families["fta_queue_messages"].samples
+    }
+
+
+def test_messages_that_wait_are_measured_by_queue_unless_the_broker_is_away(monkeypatch):
+    broker = urlsplit(settings.REDIS_URL.get_secret_value())._replace(path="/8").geturl()
+    monkeypatch.setattr(queues, "settings", settings.model_copy(
+        update={"REDIS_URL": SecretStr(broker)}
+    ))  # fmt: skip
+    with redis.Redis.from_url(broker) as client:
+        client.delete("sync", "celery")
+        client.rpush("sync", "one", "two")
+        assert queue_figures() == {"celery": 0, "sync": 2}
+        client.delete("sync")
+    away = f"redis://127.0.0.1:{ports.find_free()}/0"
+    monkeypatch.setattr(queues, "settings", settings.model_copy(
+        update={"REDIS_URL": SecretStr(away)}
+    ))  # fmt: skip
+    assert queue_figures() == {}
