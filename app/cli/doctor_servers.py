@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Check = Callable[["Settings"], str]
 _POLL_SECONDS = 0.02
-WORKER_SECONDS = 1.0
+WORKER_SECONDS = 2.0
 """How long workers have to answer; those that do so later count as absent."""
 MODELS_SHOWN_MAX = 5
 
