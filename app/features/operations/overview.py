@@ -32,9 +32,10 @@ _SLOW = text("""
     ORDER BY query_start LIMIT 20
 """)
 _SIZES = text("""
-    SELECT relname, pg_total_relation_size(oid) FROM pg_class
-    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-    ORDER BY 2 DESC, 1 LIMIT 8
+    SELECT coalesce(pg_partition_root(oid)::regclass::text, relname),
+        sum(pg_total_relation_size(oid))::bigint
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+    GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 8
 """)
 _SIZE = text("SELECT pg_database_size(current_database())")
 _SET_ASIDE = "The worker died three times at each: look into the logs for why, then try again."

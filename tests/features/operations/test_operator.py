@@ -45,6 +45,8 @@ def test_an_operator_sees_it_until_it_is_revoked(operator):
     assert page.status_code == 200
     for words in ("Messages in the queue sync", "Workers that answer", "All of it", "Backups"):
         assert words in page.text
+    assert ">transactions<" in page.text
+    assert "transactions_part" not in page.text
     assert "may no longer" in run("operator", operator.person.email, "--revoke")
     assert operator.get("/operations").status_code == 404
 
