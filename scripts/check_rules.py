@@ -17,7 +17,10 @@ MONEY = re.compile(r"(^|_)(amount|balance|money|price|cost|fee|total)s?($|_)")
 ESCAPE = re.compile(r"# rule: \w+")
 
 # Who may read the environment: the settings, and what prepares it for the processes it starts.
-ENVIRONMENT = ("app/core/config.py", "app/core/embedded/", "app/cli/", "app/simulator/settings.py")
+ENVIRONMENT = (
+    "app/core/config.py", "app/core/secret_files.py", "app/core/embedded/", "app/cli/",
+    "app/simulator/settings.py",
+)  # fmt: skip
 # Who may see all households: signing in and joining one, webhooks, the schedule, and the operator
 # with proofs.
 CROSS_HOUSEHOLD = (

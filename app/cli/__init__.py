@@ -36,6 +36,10 @@ _COMMANDS = {
 }
 
 
+_PAST_POOLER = ("verify", "restore")
+"""What looks at databases that a pooler does not know."""
+
+
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -53,6 +57,8 @@ class _LazyGroup(click.Group):
             # A person reads the answer: what the program would log belongs to servers.
             os.environ.setdefault("LOG_LEVEL", "WARNING")
         try:
+            if cmd_name in _PAST_POOLER:
+                importlib.import_module("app.core.config").settings.go_past_pooler()
             module: Any = importlib.import_module(_COMMANDS[cmd_name][0])
             if cmd_name not in ("up", "doctor"):
                 importlib.import_module("app.core.logging").configure_logging()
@@ -60,7 +66,7 @@ class _LazyGroup(click.Group):
         except ValueError as error:  # what Pydantic raises where the settings are read
             raise click.ClickException(
                 "The settings are not complete. Start everything with `fintech up`, or see "
-                f"`fintech doctor`.\n{_first_line(error)}"
+                f"`fintech doctor`.\n{environment.explain(error)}"
             ) from None
         command: click.Command = module.command
         return command
@@ -69,10 +75,6 @@ class _LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-def _first_line(error: ValueError) -> str:
-    return str(error).partition("\n")[0]
 
 
 @click.command(cls=_LazyGroup)

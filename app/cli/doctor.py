@@ -1,5 +1,6 @@
 """`fintech doctor`: is everything there that the program needs, and how to mend what is not."""
 
+import contextlib
 import datetime as dt
 import importlib
 import shutil
@@ -14,9 +15,10 @@ import psycopg
 import redis
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import doctor_servers as servers
+from app.cli import environment
 from app.cli.api import Api, ApiError
 from app.cli.backups_folder import backups_folder
 from app.cli.findings import CONNECT_SECONDS_MAX, Finding, Problem, Warned, connected
@@ -60,8 +62,14 @@ def examine() -> Iterator[Finding]:
     """Make all checks, one after the other; those that need what is broken are left out."""
     try:
         settings: Settings = importlib.import_module("app.core.config").settings
-    except ValidationError as error:
-        yield _wrong_settings(error)
+    except ValueError as error:
+        yield Finding(
+            "settings",
+            is_ok=False,
+            text=environment.explain(error),
+            remedy="start with `fintech up`, or set these in the environment or in .env "
+            "(.env.example explains each)",
+        )
         return
     yield Finding("settings", is_ok=True, text=f"complete, for {settings.APP_ENV}")
     checks: dict[str, Callable[[Settings], str]] = {
@@ -96,20 +104,6 @@ def _run(subject: str, check: "Callable[[Settings], str]", settings: "Settings")
         return Finding(subject, is_ok=True, text=warned.text, remedy=warned.remedy, is_warning=True)
     except Problem as problem:
         return Finding(subject, is_ok=False, text=problem.text, remedy=problem.remedy)
-
-
-def _wrong_settings(error: ValidationError) -> Finding:
-    wrong = [
-        f"{'.'.join(str(part) for part in each['loc']) or 'settings'}: {each['msg']}"
-        for each in error.errors(include_input=False, include_url=False)
-    ]
-    return Finding(
-        "settings",
-        is_ok=False,
-        text="; ".join(wrong),
-        remedy="start with `fintech up`, or set these in the environment or in .env "
-        "(.env.example explains each)",
-    )
 
 
 def check_keys(settings: "Settings") -> str:
@@ -306,16 +300,17 @@ def check_disk(_settings: "Settings") -> str:
 
 def check_backups(_settings: "Settings") -> str:
     """Say how old the last backup is, and whether it was ever restored to see."""
-    folder = backups_folder()
-    last, checked = shelf.recorded_at(folder, "backup"), shelf.recorded_at(folder, "check")
-    if last is None:
-        raise Warned(f"none was made in {folder}", "run each day: fintech backup")
+    found = _remembered_backups()
+    if "backup" not in found:
+        raise Warned(f"none was made in {backups_folder()}", "run each day: fintech backup")
+    last, _ = found["backup"]
     age = clock.now() - last
     if age > BACKUP_AGE_MAX:
         raise Warned(f"the last one is of {last:%Y-%m-%d %H:%M} UTC", "run: fintech backup")
-    if checked is None:
+    if "check" not in found:
         raise Warned("the last one was never restored to see", "run: fintech restore --check")
-    if not shelf.recorded(folder)["check"].get("is_ok"):
+    checked, is_ok = found["check"]
+    if not is_ok:
         raise Warned(
             f"the check of {checked:%Y-%m-%d %H:%M} UTC failed",
             "run: fintech restore --check; it says why",
@@ -326,3 +321,21 @@ def check_backups(_settings: "Settings") -> str:
         )
     hours = age.total_seconds() / 3600
     return f"the last one is {hours:.0f} hours old; checked {checked:%Y-%m-%d %H:%M} UTC"
+
+
+def _remembered_backups() -> dict[str, tuple[dt.datetime, bool]]:
+    """Return when the last backup and check were, and whether they went well.
+
+    Where another container makes them, the database knows and the folder here does not; where
+    the database is away, or of before it knew, the folder does.
+    """
+    folder = backups_folder()
+    found = {
+        kind: (at, bool(shelf.recorded(folder)[kind].get("is_ok", True)))
+        for kind in ("backup", "check")
+        if (at := shelf.recorded_at(folder, kind))
+    }
+    with contextlib.suppress(SQLAlchemyError):
+        for kind, each in importlib.import_module("app.features.operations.backups").last().items():
+            found[kind] = max(found.get(kind, (each.at, each.is_ok)), (each.at, each.is_ok))
+    return found

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 
@@ -86,6 +87,17 @@ def load_running() -> None:
         name, _, value = line.partition("=")
         if name not in operator:
             os.environ[name] = value
+
+
+def explain(error: ValueError) -> str:
+    """Return what is wrong with the settings, name by name, without any value."""
+    list_errors: Any = getattr(error, "errors", None)  # Pydantic's has it, and is not loaded here
+    if list_errors is None:
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in each['loc']) or 'settings'}: {each['msg']}"
+        for each in list_errors(include_input=False, include_url=False)
+    )
 
 
 def load_for_help() -> None:

@@ -3,17 +3,16 @@
 import base64
 import binascii
 import ipaddress
-import os
 import re
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.core.secret_files import SecretFileSource
 
 SECRET_BYTES_MIN = 32
 OPENAI_URL = "https://api.openai.com/v1"
@@ -23,37 +22,19 @@ _GATEWAY = re.compile(r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}/?", re.
 _PLACEHOLDERS = ("changethis", "change-me", "changeme", "your-", "your_", "secret", "example")
 
 
-class SecretFileSource(PydanticBaseSettingsSource):
-    """Reads `NAME` from the file that `NAME_FILE` names, as Docker and Kubernetes mount secrets."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the content of the field's file, or None when no file is named."""
-        del field
-        path = os.environ.get(f"{field_name}_FILE")
-        if not path:
-            return None, field_name, False
-        return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return all values that come from files; a named file that is missing is an error."""
-        values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-
 class Settings(BaseSettings):
     """All that an operator may set; documented in docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", case_sensitive=True, extra="ignore", frozen=True, env_ignore_empty=True
-    )
+        env_file=".env", case_sensitive=True, extra="ignore", frozen=True, env_ignore_empty=True,
+        # What is wrong with a secret must not be told by showing it.
+        hide_input_in_errors=True,
+    )  # fmt: skip
 
     APP_ENV: Literal["production", "development"] = "production"
     """Production refuses weak secrets and writes logs as JSON."""
     DEBUG: bool = False
-    """Adds detail to logs; never to answers."""
+    """Writes everything to the logs, whatever LOG_LEVEL says; adds nothing to answers."""
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important messages that are written."""
 
@@ -337,6 +318,11 @@ class Settings(BaseSettings):
             raise ValueError("PUBLIC_URL must be https outside this machine")
         return self
 
+    @property
+    def log_level(self) -> str:
+        """The least important messages that are written."""
+        return "DEBUG" if self.DEBUG else self.LOG_LEVEL
+
     @cached_property
     def sqlalchemy_url(self) -> str:
         """The database address with the driver that we use."""
@@ -347,6 +333,13 @@ class Settings(BaseSettings):
     def pooler_url(self) -> str:
         """The pooler's address with login, database and driver; empty if there is none."""
         return _moved(self.sqlalchemy_url, self.DATABASE_POOLER_URL)
+
+    def go_past_pooler(self) -> None:
+        """Let this process talk to PostgreSQL itself; before `app.core.database` is loaded.
+
+        A pooler leads to the databases that it knows, which one that is restored aside is not.
+        """
+        self.__dict__["pooler_url"] = ""  # as if there were none
 
     @cached_property
     def replica_url(self) -> str:

@@ -50,7 +50,16 @@ at the bottom of the pool, where nobody comes by to end it, and would hold all t
 _REUSED_WITHIN_SECONDS = IDLE_CONNECTION_SECONDS_MAX - 10
 _RETURNED = "returned"
 
-_CONNECTION = {"connect_timeout": 5, "application_name": "fintech"}
+# Whoever vanishes without a word, as a machine that loses power, is given up within half a minute:
+# left to itself the kernel waits for two hours where we wait for an answer, a quarter of one else.
+_CONNECTION = {
+    "connect_timeout": 5,
+    "application_name": "fintech",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 # For the temporary tables of a connection. PostgreSQL goes around all of it, one booking after the
 # other, and gives none back before the connection ends: of its own 8 MB each came to hold all.
 _TEMPORARY = "1MB"

@@ -66,7 +66,7 @@ def configure_logging(*, force: bool = False) -> None:
     structlog.configure(
         processors=[*shared, *_rendering()],
         logger_factory=lambda *names: _Lines(names[0] if names else "app", handler),
-        wrapper_class=structlog.make_filtering_bound_logger(settings.LOG_LEVEL),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=not force,
     )
     handler.setFormatter(
@@ -80,7 +80,7 @@ def configure_logging(*, force: bool = False) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.LOG_LEVEL)
+    root.setLevel(settings.log_level)
     for name in _OWN_HANDLERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True

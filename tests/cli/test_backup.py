@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from app.cli import backup, doctor, restore
 from app.core import database, encryption
@@ -21,6 +22,7 @@ from app.core.backups import BackupError, places, restoring, sealed, shelf, taki
 from app.core.backups.places import Folder
 from app.core.config import settings
 from app.core.database import household_transaction
+from app.core.embedded import ports
 from app.features.connections.service import sync
 from app.features.proof import service as proof
 from app.features.vault import service as vault
@@ -289,13 +291,31 @@ def test_the_doctor_warns_until_there_is_a_fresh_backup_that_was_checked(folder,
             doctor.check_backups(settings)
         return caught.value.text
 
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM backup_records"))  # what other tests left
     assert "none was made" in warned()
     assert run(backup.command, "--keep", 1).exit_code == 0
     assert "never restored" in warned()
     assert run(restore.command, "--check").exit_code == 0
     assert "hours old" in doctor.check_backups(settings)
+    (folder / shelf.RECORD).unlink()  # as in a container that does not make them
+    assert "hours old" in doctor.check_backups(settings)
     clock.shift(27 * 3600)
     assert "the last one is of" in warned()
+
+
+def test_a_backup_is_checked_past_a_pooler_that_knows_no_throwaway_database(folder, ada):
+    assert run(backup.command).exit_code == 0
+    away = f"postgresql://127.0.0.1:{ports.find_free()}"
+
+    done = subprocess.run(
+        [Path(sys.executable).with_name("fintech"), "restore", "--check"],
+        env=os.environ | {"DATABASE_POOLER_URL": away},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "checks, 0 with findings" in done.stdout
 
 
 def test_the_commands_are_part_of_the_program():

@@ -1,6 +1,7 @@
 """What the operator set wins; what is missing is made once and kept to oneself."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,29 @@ def test_help_is_given_where_nothing_is_set_up(command: str, tmp_path: Path) -> 
     assert asked.stdout.startswith(f"Usage: fintech {command} ")
     assert told.returncode == 1
     assert "The settings are not complete" in told.stderr
+    assert "DATABASE_URL: Field required; SECRET_KEY: Field required" in told.stderr
+
+
+def test_a_file_of_a_secret_may_be_empty_and_must_be_there(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("fintech")
+    (tmp_path / "empty").write_text("\n")
+    given = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+        "OTEL_TRACES_PERCENT_FILE": str(tmp_path / "empty"),
+    }  # fmt: skip
+
+    def said(**more: str) -> str:
+        return subprocess.run(
+            [program, "doctor"], env={**given, **more}, cwd=tmp_path,
+            capture_output=True, text=True, timeout=60, check=False,
+        ).stdout.splitlines()[0]  # fmt: skip
+
+    assert "complete, for production" in said()
+    missing = str(tmp_path / "missing")
+    assert f"SMTP_URL_FILE names {missing}, which cannot be read: No such file" in said(
+        SMTP_URL_FILE=missing
+    )
 
 
 def test_large_blocks_are_given_back_though_small_ones_between_them_stay() -> None:

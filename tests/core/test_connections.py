@@ -1,5 +1,7 @@
 """What each connection to the database holds for as long as it is open."""
 
+import os
+import socket
 import time
 from collections.abc import Iterator
 
@@ -71,3 +73,20 @@ def test_a_connection_holds_little_of_the_temporary_tables_it_has_filled() -> No
         connection.rollback()
 
     assert held <= 1_100_000  # of 10,000,000
+
+
+def test_a_server_that_vanishes_is_given_up_within_half_a_minute(engine: Engine) -> None:
+    with engine.connect() as connection:
+        fileno = connection.connection.driver_connection.fileno()
+        with socket.socket(fileno=os.dup(fileno)) as line:
+            idle, interval, count, unanswered = (
+                line.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (
+                    socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT,
+                    socket.TCP_USER_TIMEOUT,
+                )
+            )  # fmt: skip
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    assert idle + interval * count <= 30
+    assert 0 < unanswered <= 30_000

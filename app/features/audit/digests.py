@@ -43,7 +43,8 @@ def write() -> int:
         heads = system.list_heads(session, since, limit=HEADS_MAX)
     if path is None:
         for head in heads:
-            log.info(EVENT, **_said(head))
+            # Written whatever LOG_LEVEL says: no file keeps it.
+            log.critical(EVENT, **_said(head))
     elif heads:
         _append(path, now, heads)
     return len(heads)

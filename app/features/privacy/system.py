@@ -30,6 +30,7 @@ from app.models import (
     Household,
     HouseholdKey,
     IdempotencyKey,
+    Invitation,
     Item,
     LinkSession,
     Membership,
@@ -217,6 +218,14 @@ def delete_sessions(session: Session, before: dt.datetime, limit: int) -> int:
     end = func.least(UserSession.ended_at, UserSession.expires_at)
     old = select(UserSession.id).where(end < before).limit(limit)
     return _count(session, delete(UserSession).where(UserSession.id.in_(old)))
+
+
+def delete_invitations(session: Session, before: dt.datetime, limit: int) -> int:
+    """Delete invitations that were used, taken back or over before."""
+    end = func.least(Invitation.used_at, Invitation.revoked_at, Invitation.expires_at)
+    old = select(Invitation.household_id, Invitation.id).where(end < before).limit(limit)
+    key = tuple_(Invitation.household_id, Invitation.id)
+    return _count(session, delete(Invitation).where(key.in_(old)))
 
 
 def delete_link_sessions(session: Session, before: dt.datetime, limit: int) -> int:

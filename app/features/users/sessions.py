@@ -104,6 +104,7 @@ def sign_in_browser(email: str, password: str, client: Client) -> SignedInBrowse
     with database.system_transaction() as session:
         if second_factor.is_on(session, user_id):
             return AwaitsCode(security.sign_pending(user_id, password_hash))
+        _hold(session, user_id, password_hash)
         return open_browser_session(session, user_id, client)
 
 
@@ -132,9 +133,10 @@ def sign_in_api(email: str, password: str, client: Client, code: str = "") -> To
         RateLimitedError: As `sign_in_browser`, or too many codes were wrong.
         UnavailableError: As `sign_in_browser`.
     """
-    user_id, _ = _authenticate(email, password, client)
+    user_id, password_hash = _authenticate(email, password, client)
     with database.system_transaction() as session:
         if not second_factor.is_on(session, user_id):
+            _hold(session, user_id, password_hash)
             return open_api_session(session, user_id, client)
     if not code:
         raise UnauthorizedError(
@@ -142,6 +144,7 @@ def sign_in_api(email: str, password: str, client: Client, code: str = "") -> To
             code="second_factor_required",
         )
     with second_factor.proven(user_id, code, Actor(user_id, None, client.address)) as session:
+        _hold(session, user_id, password_hash)
         return open_api_session(session, user_id, client)
 
 
@@ -350,8 +353,18 @@ def _authenticate(email: str, password: str, client: Client) -> tuple[UUID, str]
         for limit, name in buckets:
             ratelimit.give_back(session, limit, name)
         if rehashed is not None:
-            repository.update_user(session, user.id, {"password_hash": rehashed})
+            repository.replace_hash(session, user.id, user.password_hash, rehashed)
     return user.id, rehashed or user.password_hash
+
+
+def _hold(session: Session, user_id: UUID, password_hash: str) -> None:
+    """Let nobody change the password before the session is there for a reset to end.
+
+    Raises UnauthorizedError if it was changed, or the person disabled, since it was checked.
+    """
+    user = repository.lock_user(session, user_id)
+    if user is None or user.disabled_at is not None or user.password_hash != password_hash:
+        raise UnauthorizedError(_WRONG, code="wrong_credentials")
 
 
 def _record_failure(user: User | None, client: Client) -> None:

@@ -55,6 +55,19 @@ def test_P7_syncs_that_brought_nothing_go_and_those_of_the_history_stay(
     assert proof.replay(ada.household_id).is_same
 
 
+def test_P7_invitations_go_when_they_are_over(ada: SignedInBrowser, clock: Clock) -> None:
+    made = ada.post("/api/v1/invitations", headers=ada.bearer(), json={"label": "Ben"})
+    assert made.status_code < 300, made.text
+    mine = "household_id = :id"
+
+    clock.shift(past(settings.SESSION_RETENTION_DAYS))
+    retention.run()
+    assert count("invitations", mine, id=ada.household_id) == 1  # it was over a week after
+    clock.shift(past(7))
+    assert retention.run()["invitations"] >= 1
+    assert count("invitations", mine, id=ada.household_id) == 0
+
+
 def test_P7_ended_sessions_old_webhooks_and_link_flows_go(
     ada: SignedInBrowser, ben: SignedInBrowser, clock: Clock
 ) -> None:

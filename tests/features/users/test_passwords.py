@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from app.cli.user import command as user_command
-from app.core import csrf, database
+from app.core import csrf, database, security
 from app.core.errors import AppError
-from app.features.users import operator, passwords
+from app.features.users import operator, passwords, sessions
 from app.models import PasswordReset, User
 from tests.cast import Browser, Clock, SignedInBrowser, sign_in
 from tests.factories import ledger, people
@@ -156,6 +156,28 @@ def test_A7_a_reset_skips_no_second_factor(
     assert refused == (401, "second_factor_required")
     code = phone.next_code(clock)
     assert log_in(Browser(app), ada.person, password=NEW_PASSWORD, totp_code=code) == (200, "")
+
+
+@pytest.mark.parametrize("sign_in_by", ["sign_in_browser", "sign_in_api"])
+@pytest.mark.parametrize("is_rehashed", [False, True])
+def test_A7_a_sign_in_that_was_under_way_does_not_outlive_a_reset(
+    ada: SignedInBrowser, monkeypatch: pytest.MonkeyPatch, sign_in_by: str, is_rehashed: bool
+) -> None:
+    verify = security.verify_password
+
+    def verify_and_be_late(*given: str) -> bool:
+        is_right = verify(*given)
+        monkeypatch.setattr(security, "verify_password", verify)
+        operator.set_password(ada.person.email, NEW_PASSWORD)
+        return is_right
+
+    monkeypatch.setattr(security, "verify_password", verify_and_be_late)
+    monkeypatch.setattr(security, "needs_rehash", lambda _: is_rehashed)
+    with pytest.raises(AppError) as caught:
+        getattr(sessions, sign_in_by)(ada.person.email, PASSWORD, HERE)
+
+    assert caught.value.code == "wrong_credentials"
+    assert sessions.sign_in_api(ada.person.email, NEW_PASSWORD, HERE).access_token
 
 
 def test_A7_a_link_is_good_for_fifteen_minutes(ada: SignedInBrowser, clock: Clock) -> None:

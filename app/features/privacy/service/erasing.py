@@ -212,9 +212,11 @@ def _destroy_key(household_id: UUID, left: list[str]) -> None:
 def _note_outside(household_id: UUID) -> None:
     """Keep the erasure where no restore of the database can undo it, before it begins."""
     said = {"household_id": str(household_id)}
-    log.info(EVENT, **said)
     if not settings.ERASED_HOUSEHOLDS_FILE:
+        # Written whatever LOG_LEVEL says: nothing else outside of the database remembers it.
+        log.critical(EVENT, **said)
         return
+    log.info(EVENT, **said)
     line = json.dumps({"event": EVENT, "timestamp": clock.now().isoformat(), **said})
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     with os.fdopen(os.open(settings.ERASED_HOUSEHOLDS_FILE, flags, 0o600), "a") as file:

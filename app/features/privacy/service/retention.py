@@ -42,6 +42,7 @@ class Term:
 TERMS = (
     Term("webhooks", "WEBHOOK_RETENTION_DAYS", system.delete_webhooks),
     Term("sessions", "SESSION_RETENTION_DAYS", system.delete_sessions),
+    Term("invitations", "SESSION_RETENTION_DAYS", system.delete_invitations),
     Term("link_sessions", "LINK_SESSION_RETENTION_DAYS", system.delete_link_sessions),
     Term("idempotency_keys", "IDEMPOTENCY_KEY_RETENTION_DAYS", system.delete_idempotency_keys),
     Term("sync_runs", "SYNC_RUN_RETENTION_DAYS", system.delete_sync_runs),

@@ -113,6 +113,12 @@ def update_user(session: Session, user_id: UUID, values: Mapping[str, object]) -
     session.execute(update(User).where(User.id == user_id).values(**values))
 
 
+def replace_hash(session: Session, user_id: UUID, old: str, new: str) -> None:
+    """Store another hash of the same password, unless the password was changed meanwhile."""
+    unchanged = update(User).where(User.id == user_id, User.password_hash == old)
+    session.execute(unchanged.values(password_hash=new))
+
+
 def delete_user(session: Session, user_id: UUID) -> None:
     """Delete a user, and with them what only they have: sessions, factors, tokens, notices."""
     session.execute(delete(User).where(User.id == user_id))
