@@ -21,7 +21,7 @@ from scripts.containers.engine import IMAGE, Engine, Failed, expect, say
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.37.0"
 # Kinds of operators that a cluster may have; their schemas are not Kubernetes' own.
-OPERATORS = {"ServiceMonitor", "ExternalSecret"}
+OPERATORS = {"ServiceMonitor", "PrometheusRule", "ExternalSecret"}
 Object = dict[str, Any]
 CHART = ROOT / "deploy" / "helm" / "fintech"
 OFF = {"enabled": False}
@@ -35,7 +35,7 @@ WAYS: dict[str, Object] = {
         },
         "furtherSecrets": ["SENTRY_DSN"],
         "externalSecret": {"enabled": True},
-        "serviceMonitor": {"enabled": True},
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "workers": {"sync": {"autoscaling": {"byWaiting": True}}},
         "image": {"pullSecrets": [{"name": "registry"}]},
         "backup": {"databaseUrlKey": "BACKUP_DATABASE_URL", "s3SecretName": "elsewhere"},
@@ -96,6 +96,8 @@ def check_chart() -> None:
     expect(config["SENTRY_DSN_FILE"] == "/run/secrets/app/SENTRY_DSN", "a further secret is lost")
     metrics = full["HorizontalPodAutoscaler", "money-sync"]["spec"]["metrics"]
     expect([each["type"] for each in metrics] == ["External", "External", "Resource"], f"{metrics}")
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
+    expect(full["PrometheusRule", "money"]["spec"] == rules, "the chart has other alerts")
     kinds = {kind for kind, _ in _by_name(rendered["everything off"])}
     left = kinds & {"HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "CronJob", *OPERATORS}
     expect(not left, f"what was turned off is there: {left}")

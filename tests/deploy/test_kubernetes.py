@@ -140,3 +140,15 @@ def test_workers_are_added_by_what_waits_and_prometheus_can_tell_it() -> None:
     assert set(re.findall(r"metric: \{name: (\w+)\}", chart)) == asked
     assert asked == told == {"fta_syncs_waiting", "fta_syncs_waiting_seconds"}
     assert all(f"| `{name}` | gauge |" in documented for name in asked)
+
+
+def test_prometheus_has_the_alerts_and_the_job_that_they_ask_for_in_both() -> None:
+    alerts = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
+    assert BY_NAME["PrometheusRule", "fintech-app"]["spec"] == alerts
+    # A link, which Helm follows.
+    assert yaml.safe_load((CHART / "alerts.yml").read_text("utf-8")) == alerts
+    [endpoint] = BY_NAME["ServiceMonitor", "fintech-app"]["spec"]["endpoints"]
+    [named] = set(re.findall(r'job="(\w+)"', str(alerts)))
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": named}]
+    edge = (CHART / "templates" / "edge.yaml").read_text("utf-8")
+    assert f"relabelings: [{{targetLabel: job, replacement: {named}}}]" in edge
