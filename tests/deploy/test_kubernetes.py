@@ -12,6 +12,7 @@ from app.core.config import Settings
 from tests.deploy.files import ROOT, containers, is_known, manifests, pods
 
 CHART = ROOT / "deploy" / "helm" / "fintech"
+OVERLAYS = ROOT / "deploy" / "kustomize"
 BY_NAME = {(each["kind"], each["metadata"]["name"]): each for _, each in manifests()}
 SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
 
@@ -152,3 +153,10 @@ def test_prometheus_has_the_alerts_and_the_job_that_they_ask_for_in_both() -> No
     assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": named}]
     edge = (CHART / "templates" / "edge.yaml").read_text("utf-8")
     assert f"relabelings: [{{targetLabel: job, replacement: {named}}}]" in edge
+
+
+def test_production_needs_no_operator_and_names_every_component() -> None:
+    text = (OVERLAYS / "production" / "kustomization.yaml").read_text("utf-8")
+    assert "components" not in yaml.safe_load(text)
+    there = {path.name for path in (OVERLAYS / "components").iterdir()}
+    assert set(re.findall(r"^#   - \.\./components/(\S+)$", text, re.MULTILINE)) == there
