@@ -230,3 +230,26 @@ def test_prometheus_has_the_alerts_and_the_job_that_they_ask_for_in_both() -> No
     assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": named}]
     edge = (CHART / "templates" / "edge.yaml").read_text("utf-8")
     assert f"relabelings: [{{targetLabel: job, replacement: {named}}}]" in edge
+
+
+def test_the_guides_job_that_goes_back_is_the_other_in_all_but_name_and_way() -> None:
+    [line] = re.findall(r"^ +(sed '.*) \| kubectl apply -f -$", GUIDE, re.MULTILINE)
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    job = yaml.safe_load(done.stdout)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert job["metadata"]["name"] == "downgrade"
+    assert container["command"] == ["alembic", "downgrade", "0023"]
+    container["command"] = ["alembic", "upgrade", "head"]
+    assert yaml.safe_dump(job).replace("downgrade", "migrate") == yaml.safe_dump(
+        BY_NAME["Job", "migrate"]
+    )
+
+
+def test_the_guides_commands_name_what_is_there() -> None:
+    named = set(re.findall(r"\b(deployment|cronjob)/([a-z][\w-]*)", GUIDE))
+    kinds = {"deployment": "Deployment", "cronjob": "CronJob"}
+    unknown = {name for kind, name in named if (kinds[kind], name) not in BY_NAME}
+    # What the chart calls them, for the release that the guide installs.
+    assert unknown == {"fintech", "fintech-backup"}
