@@ -21,7 +21,7 @@ from scripts.containers.engine import IMAGE, Engine, Failed, expect, say
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.37.0"
 # Kinds of operators that a cluster may have; their schemas are not Kubernetes' own.
-OPERATORS = {"ServiceMonitor", "ExternalSecret"}
+OPERATORS = {"ServiceMonitor", "PrometheusRule", "ExternalSecret"}
 Object = dict[str, Any]
 CHART = ROOT / "deploy" / "helm" / "fintech"
 OFF = {"enabled": False}
@@ -35,7 +35,9 @@ WAYS: dict[str, Object] = {
         },
         "furtherSecrets": ["SENTRY_DSN"],
         "externalSecret": {"enabled": True},
-        "serviceMonitor": {"enabled": True},
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "service": {"type": "LoadBalancer"},
+        "networkPolicy": {"fromNetworks": ["10.0.0.0/16"], "egressPorts": [443, 6380]},
         "workers": {"sync": {"autoscaling": {"byWaiting": True}}},
         "image": {"pullSecrets": [{"name": "registry"}]},
         "backup": {"databaseUrlKey": "BACKUP_DATABASE_URL", "s3SecretName": "elsewhere"},
@@ -96,6 +98,12 @@ def check_chart() -> None:
     expect(config["SENTRY_DSN_FILE"] == "/run/secrets/app/SENTRY_DSN", "a further secret is lost")
     metrics = full["HorizontalPodAutoscaler", "money-sync"]["spec"]["metrics"]
     expect([each["type"] for each in metrics] == ["External", "External", "Resource"], f"{metrics}")
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
+    expect(full["PrometheusRule", "money"]["spec"] == rules, "the chart has other alerts")
+    ports = full["NetworkPolicy", "money"]["spec"]["egress"][1]["ports"]
+    expect([each["port"] for each in ports] == [443, 6380], f"{ports}")
+    sources = [each["from"] for each in full["NetworkPolicy", "money-web"]["spec"]["ingress"]]
+    expect([{"ipBlock": {"cidr": "10.0.0.0/16"}}] in sources, f"{sources}")
     kinds = {kind for kind, _ in _by_name(rendered["everything off"])}
     left = kinds & {"HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "CronJob", *OPERATORS}
     expect(not left, f"what was turned off is there: {left}")

@@ -1,6 +1,10 @@
 """The Kubernetes files: what each container must have, and that they fit the program."""
 
 import re
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,8 @@ from app.core.config import Settings
 from tests.deploy.files import ROOT, containers, is_known, manifests, pods
 
 CHART = ROOT / "deploy" / "helm" / "fintech"
+OVERLAYS = ROOT / "deploy" / "kustomize"
+GUIDE = (ROOT / "docs" / "guides" / "deploy-to-kubernetes.md").read_text("utf-8")
 BY_NAME = {(each["kind"], each["metadata"]["name"]): each for _, each in manifests()}
 SECRETS = {n for n, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
 
@@ -140,3 +146,110 @@ def test_workers_are_added_by_what_waits_and_prometheus_can_tell_it() -> None:
     assert set(re.findall(r"metric: \{name: (\w+)\}", chart)) == asked
     assert asked == told == {"fta_syncs_waiting", "fta_syncs_waiting_seconds"}
     assert all(f"| `{name}` | gauge |" in documented for name in asked)
+
+
+def files_of_secrets() -> set[str]:
+    data = BY_NAME["ConfigMap", "app-config"]["data"]
+    return {name.removesuffix("_FILE") for name in data if name.endswith("_FILE")}
+
+
+def test_the_guides_line_names_the_image_everywhere_and_again_for_the_next(tmp_path: Path) -> None:
+    [line] = re.findall(r"^ +(sed -i '.*)$", GUIDE, re.MULTILINE)
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    for tag in ("0.1.0", "0.2.0"):
+        command = line.replace("0.1.0", tag)
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
+        text = "".join(path.read_text("utf-8") for path in (tmp_path / "k8s").glob("*.yaml"))
+        images = re.findall(r"image: (.*)", text)
+        assert set(images) == {f"registry.example.org/fintech-app:{tag}"}
+        assert len(images) == sum(name.startswith("k8s/") for name, _ in containers())
+
+
+def test_the_guides_secret_has_the_keys_that_pods_read_and_starts_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [block] = re.findall(
+        r"^(    apiVersion: v1\n    kind: Secret\n(?:    .*\n)+)", GUIDE, re.MULTILINE
+    )
+    values = yaml.safe_load(textwrap.dedent(block))["stringData"]
+    assert set(values) == files_of_secrets()
+    values |= {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "ENCRYPTION_KEYS": ""}
+    for name, value in values.items():
+        (tmp_path / name).write_text(value, encoding="utf-8")
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    monkeypatch.setenv("PUBLIC_URL", "https://money.example.org")
+    settings = Settings(_env_file=None, APP_ENV="production")  # type: ignore[call-arg]
+    assert settings.DATABASE_URL.get_secret_value() == values["DATABASE_URL"]
+    assert settings.SMTP_URL.get_secret_value() == ""
+
+
+def test_the_scripts_add_a_key_that_is_new_and_leave_the_others(tmp_path: Path) -> None:
+    def made() -> dict[str, str]:
+        for script in ("make-secrets.sh", "kubernetes-secrets.sh"):
+            done = subprocess.run(
+                ["sh", str(ROOT / "deploy" / script), "secrets"],
+                cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+            )  # fmt: skip
+        found: dict[str, str] = yaml.safe_load(done.stdout)["data"]
+        return found
+
+    first = made()
+    assert set(first) >= files_of_secrets()
+    (tmp_path / "secrets" / "oidc_client_secret").unlink()
+    assert made() == first
+
+
+def test_production_needs_no_operator_and_names_every_component() -> None:
+    text = (OVERLAYS / "production" / "kustomization.yaml").read_text("utf-8")
+    assert "components" not in yaml.safe_load(text)
+    there = {path.name for path in (OVERLAYS / "components").iterdir()}
+    assert set(re.findall(r"^#   - \.\./components/(\S+)$", text, re.MULTILINE)) == there
+
+
+def test_pods_reach_the_ports_of_what_the_settings_name_in_both() -> None:
+    _, rule = BY_NAME["NetworkPolicy", "outward"]["spec"]["egress"]
+    ports = [each["port"] for each in rule["ports"]]
+    policy = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["networkPolicy"]
+    assert policy["egressPorts"] == ports
+    # smtps:// and smtp:// in app/core/mail.py; the others as docs/reference/settings.md has them.
+    settings = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    named = {int(port) for port in re.findall(r"(?:pgbouncer|replica|collector):(\d+)", settings)}
+    assert set(ports) == named | {443, 6379, 465, 587}
+    [table] = re.findall(r"\| Port \| For \|\n((?:\|.*\n)+)", GUIDE)
+    assert {int(port) for port in re.findall(r"\b\d{3,4}\b", table)} == set(ports)
+
+
+def test_prometheus_has_the_alerts_and_the_job_that_they_ask_for_in_both() -> None:
+    alerts = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8"))
+    assert BY_NAME["PrometheusRule", "fintech-app"]["spec"] == alerts
+    # A link, which Helm follows.
+    assert yaml.safe_load((CHART / "alerts.yml").read_text("utf-8")) == alerts
+    [endpoint] = BY_NAME["ServiceMonitor", "fintech-app"]["spec"]["endpoints"]
+    [named] = set(re.findall(r'job="(\w+)"', str(alerts)))
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": named}]
+    edge = (CHART / "templates" / "edge.yaml").read_text("utf-8")
+    assert f"relabelings: [{{targetLabel: job, replacement: {named}}}]" in edge
+
+
+def test_the_guides_job_that_goes_back_is_the_other_in_all_but_name_and_way() -> None:
+    [line] = re.findall(r"^ +(sed '.*) \| kubectl apply -f -$", GUIDE, re.MULTILINE)
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    job = yaml.safe_load(done.stdout)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert job["metadata"]["name"] == "downgrade"
+    assert container["command"] == ["alembic", "downgrade", "0023"]
+    container["command"] = ["alembic", "upgrade", "head"]
+    assert yaml.safe_dump(job).replace("downgrade", "migrate") == yaml.safe_dump(
+        BY_NAME["Job", "migrate"]
+    )
+
+
+def test_the_guides_commands_name_what_is_there() -> None:
+    named = set(re.findall(r"\b(deployment|cronjob)/([a-z][\w-]*)", GUIDE))
+    kinds = {"deployment": "Deployment", "cronjob": "CronJob"}
+    unknown = {name for kind, name in named if (kinds[kind], name) not in BY_NAME}
+    # What the chart calls them, for the release that the guide installs.
+    assert unknown == {"fintech", "fintech-backup"}
