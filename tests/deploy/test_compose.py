@@ -79,6 +79,18 @@ def test_the_try_it_file_listens_on_this_machine_only() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
 
 
+def test_who_tries_it_first_leaves_production_no_volume_with_another_password() -> None:
+    tried, real = (set(compose(name)["volumes"]) for name in COMPOSE)
+    assert not tried & real
+
+
+@pytest.mark.parametrize("file", COMPOSE)
+def test_every_volume_is_declared_and_used(file: str) -> None:
+    content = compose(file)
+    used = {each.partition(":")[0] for one in content["services"].values() for each in mounts(one)}
+    assert {name for name in used if not name.startswith(".")} == set(content["volumes"])
+
+
 def test_every_secret_of_the_settings_can_come_from_a_file_that_is_mounted() -> None:
     file = compose("docker-compose.prod.yml")
     secret = {
