@@ -1,6 +1,8 @@
 """The Compose files: what each service must have, and that their settings are the program's."""
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,37 @@ def test_every_volume_is_declared_and_used(file: str) -> None:
     content = compose(file)
     used = {each.partition(":")[0] for one in content["services"].values() for each in mounts(one)}
     assert {name for name in used if not name.startswith(".")} == set(content["volumes"])
+
+
+def make_secrets(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", ROOT / "deploy" / "make-secrets.sh"], cwd=folder, capture_output=True, text=True,
+        env={"PATH": "/usr/bin:/bin", **environment}, timeout=30,
+    )  # fmt: skip
+
+
+def test_the_databases_user_is_the_one_of_env_prod(tmp_path: Path) -> None:
+    (tmp_path / ".env.prod").write_text("MAIL_FROM=Us <us@example.org>\nDB_USER='ada'\n")
+    assert make_secrets(tmp_path, DB_PASSWORD="shell-1").returncode == 0
+    made = (tmp_path / "secrets" / "database_url").read_text()
+    assert made == "postgresql://ada:shell-1@postgres:5432/fintech_app"
+    assert (tmp_path / "secrets" / "postgres_password").read_text() == "shell-1"
+
+
+def test_a_password_that_an_address_cannot_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env.prod").write_text("DB_PASSWORD=a@b/c\n")
+    done = make_secrets(tmp_path)
+    assert done.returncode == 1
+    assert "DB_PASSWORD" in done.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_what_env_prod_says_stays_out_of_git_and_of_the_image() -> None:
+    """Compose reads `.env`, a link to `.env.prod`, beside its file."""
+    assert {".env", ".env.*"} <= set((ROOT / ".gitignore").read_text("utf-8").splitlines())
+    rules = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in rules
+    assert not any(rule.startswith("!.env") for rule in rules)
 
 
 def test_every_secret_of_the_settings_can_come_from_a_file_that_is_mounted() -> None:
