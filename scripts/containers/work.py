@@ -257,9 +257,22 @@ def operate(site: Site) -> None:
         "exec", "-T", "app", "python", "-c",
         "from app.core.database import engine; engine.connect().exec_driver_sql('SELECT 1')",
     )  # fmt: skip
+    _look_at_what_is_kept(site)
     say("exec app alembic upgrade head")
     say(f"a backup: {made.splitlines()[1]}")
     say(f"restored aside: {checked.splitlines()[-2]}")
+
+
+def _look_at_what_is_kept(site: Site) -> None:
+    """A worker and the service for backups write the same file outside the database."""
+    for service in ("celery", "backup"):
+        site.compose(
+            "exec", "-T", service, "python", "-c",
+            "from app.features.audit import digests; digests.write()",
+        )  # fmt: skip
+    kept = site.compose("exec", "-T", "backup", "cat", "/var/lib/kept/audit-heads.jsonl")
+    expect(kept.count('"audit_head"') > 1, f"two have written, and there is {kept!r}")
+    say("kept outside the database: ends of the audit trail, by worker and backup")
 
 
 @dataclass

@@ -54,7 +54,11 @@ def test_nobody_runs_as_root(file: str, name: str, service: dict[str, Any]) -> N
 def test_every_variable_is_one_that_something_reads(
     file: str, name: str, service: dict[str, Any]
 ) -> None:
-    assert [each for each in service.get("environment", {}) if not is_known(each)] == []
+    named = service.get("environment", {})
+    # Settings that themselves name a file end in _FILE, too.
+    assert [
+        each for each in named if not is_known(each) and each not in Settings.model_fields
+    ] == []
 
 
 @pytest.mark.parametrize("file", COMPOSE)
@@ -91,6 +95,17 @@ def test_every_volume_is_declared_and_used(file: str) -> None:
     content = compose(file)
     used = {each.partition(":")[0] for one in content["services"].values() for each in mounts(one)}
     assert {name for name in used if not name.startswith(".")} == set(content["volumes"])
+
+
+def test_what_is_kept_outside_the_database_is_on_a_volume_that_its_writers_share() -> None:
+    services = compose("docker-compose.prod.yml")["services"]
+    for name in ("app", "celery", "celery-sync", "backup"):
+        [folder] = [
+            each.partition(":")[2] for each in mounts(services[name]) if each.startswith("kept:")
+        ]
+        for setting in ("ERASED_HOUSEHOLDS_FILE", "AUDIT_DIGEST_FILE"):
+            path = services[name]["environment"][setting].partition(":-")[2].rstrip("}")
+            assert path.rpartition("/")[0] == folder, f"{name}: {setting}"
 
 
 def make_secrets(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
