@@ -1,11 +1,14 @@
 """The Compose files: what each service must have, and that their settings are the program's."""
 
+import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.core.celery import celery
 from app.core.config import Settings
@@ -73,7 +76,9 @@ def test_who_waits_for_health_waits_for_somebody_who_has_one(file: str) -> None:
 
 def test_only_the_edge_is_reached_from_outside() -> None:
     file = compose("docker-compose.prod.yml")
-    assert [name for name, service in file["services"].items() if "ports" in service] == ["nginx"]
+    ports = {name: each["ports"] for name, each in file["services"].items() if "ports" in each}
+    assert set(ports) == {"nginx", "prometheus"}
+    assert all(port.startswith("127.0.0.1:") for port in ports["prometheus"])
     assert file["networks"]["inside"] == {"internal": True}
     for name in ("postgres", "redis"):
         assert file["services"][name]["networks"] == ["inside"]
@@ -95,6 +100,41 @@ def test_every_volume_is_declared_and_used(file: str) -> None:
     content = compose(file)
     used = {each.partition(":")[0] for one in content["services"].values() for each in mounts(one)}
     assert {name for name in used if not name.startswith(".")} == set(content["volumes"])
+
+
+def test_web_servers_start_as_their_image_does_and_answer_for_their_addresses() -> None:
+    [words] = re.findall(r"^CMD (\[.*?\])", (ROOT / "Dockerfile").read_text("utf-8"), re.M | re.S)
+    shell, option, script = compose("docker-compose.prod.yml")["services"]["app"]["command"]
+    assert [shell, option] == ["sh", "-c"]
+    # Compose makes one dollar of two.
+    variable, export, start = script.replace("\\\n", " ").strip().splitlines()
+    assert start.split() == ["exec", *json.loads(words.replace("\\\n", " "))]
+    assert (variable.partition("=")[0], export) == ("TRUSTED_HOSTS", "export TRUSTED_HOSTS")
+    assert variable.count("$$") == variable.count("$") / 2 == 2
+
+
+def test_prometheus_finds_each_web_server_and_reaches_no_database() -> None:
+    services = compose("docker-compose.prod.yml")["services"]
+    prometheus = services["prometheus"]
+    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))[
+        "scrape_configs"
+    ]
+    [found] = job["dns_sd_configs"]
+    assert prometheus["profiles"] == ["monitoring"]
+    assert set(prometheus["networks"]) & set(services[found["names"][0]]["networks"]) == {"outside"}
+    assert (found["type"], found["port"]) == ("A", 8000)
+    secret = job["authorization"]["credentials_file"].removeprefix("/run/secrets/")
+    assert prometheus["secrets"] == [secret]
+    assert "./deploy/prometheus:/etc/prometheus:ro" in mounts(prometheus)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_takes_its_configuration() -> None:
+    done = subprocess.run(
+        ["promtool", "check", "config", "--syntax-only", "prometheus.yml"],
+        cwd=ROOT / "deploy" / "prometheus", capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_is_kept_outside_the_database_is_on_a_volume_that_its_writers_share() -> None:
