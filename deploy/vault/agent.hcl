@@ -3,7 +3,7 @@
 #   vault kv put secret/fintech-app encryption_keys=@… secret_key=@… plaid_secret=…
 #   sudo vault agent -config=deploy/vault/agent.hcl
 #
-# As root: the files are nobody's to write.
+# As root: the files are nobody's to write. In that folder, so that Compose reads its .env there.
 #
 # Each key of secret/fintech-app becomes the file of its name, in lower case as make-secrets.sh has
 # them; run that first, for those that Vault has not got. Processes read secrets when they start.

@@ -34,7 +34,7 @@ def expect(is_so: object, otherwise: str) -> None:
 _OWN = (
     "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "METRICS_TOKEN", "PLAID_ENV",
     "OPENAI_API_KEY", "SMTP_URL", "DB_USER", "DB_PASSWORD", "EDGE_SUBNET", "REGISTRATION_OPEN",
-    "OIDC_CLIENT_SECRET",
+    "OIDC_CLIENT_SECRET", "MAIL_FROM",
 )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ PROJECT = "fintechcheck"
 PRODUCTION = ("docker-compose.prod.yml", "deploy/check/compose.yml")
 DEMO = ("docker-compose.yml",)
 READY_SECONDS_MAX = 240
+MAIL_FROM = "Check of containers <check@example.org>"
+"""A setting that `export $(cat .env.prod | xargs)` would tear apart."""
 
 
 @dataclass
@@ -38,12 +40,15 @@ class Site:
         self.engine.run(
             "sh", "deploy/make-secrets.sh", "--certificate", "localhost", cwd=self.folder
         )
+        (self.folder / ".env.prod").write_text(f"MAIL_FROM={MAIL_FROM}\n")
+        (self.folder / ".env").symlink_to(".env.prod")
         self.services = {
             name: service
             for path in self.files
             for name, service in yaml.safe_load((self.folder / path).read_text())[
                 "services"
             ].items()
+            if "profiles" not in service
         }
 
     def compose(self, *arguments: str, check: bool = True) -> str:

@@ -25,7 +25,7 @@ from scripts.containers.engine import (
     expect,
     say,
 )
-from scripts.containers.site import Site
+from scripts.containers.site import MAIL_FROM, Site
 
 PASSWORD = "violet-harbor-canoe-93"
 CSV = b"Date,Description,Amount\n2026-01-05,Check of containers,-12.34\n2026-01-06,Refund,5.00\n"
@@ -257,9 +257,44 @@ def operate(site: Site) -> None:
         "exec", "-T", "app", "python", "-c",
         "from app.core.database import engine; engine.connect().exec_driver_sql('SELECT 1')",
     )  # fmt: skip
+    said = site.compose("exec", "-T", "app", "printenv", "MAIL_FROM")
+    expect(said == MAIL_FROM, f".env.prod says {MAIL_FROM!r}, the container {said!r}")
+    _look_at_what_is_kept(site)
+    _scrape(site)
     say("exec app alembic upgrade head")
     say(f"a backup: {made.splitlines()[1]}")
     say(f"restored aside: {checked.splitlines()[-2]}")
+
+
+def _look_at_what_is_kept(site: Site) -> None:
+    """A worker and the service for backups write the same file outside the database."""
+    for service in ("celery", "backup"):
+        site.compose(
+            "exec", "-T", service, "python", "-c",
+            "from app.features.audit import digests; digests.write()",
+        )  # fmt: skip
+    kept = site.compose("exec", "-T", "backup", "cat", "/var/lib/kept/audit-heads.jsonl")
+    expect(kept.count('"audit_head"') > 1, f"two have written, and there is {kept!r}")
+    say("kept outside the database: ends of the audit trail, by worker and backup")
+
+
+_ASK_EACH = """
+import socket, urllib.request
+token = open("/run/secrets/metrics_token").read()
+found = {each[4][0] for each in socket.getaddrinfo("app", 8000, socket.AF_INET)}
+for address in found:
+    asked = urllib.request.Request(f"http://{address}:8000/metrics")
+    asked.add_header("Authorization", f"Bearer {token}")
+    assert b"fta_http_requests_total" in urllib.request.urlopen(asked, timeout=10).read()
+print(len(found))
+"""
+
+
+def _scrape(site: Site) -> None:
+    """Ask each web server for its figures as Prometheus does: by its address, with the token."""
+    found = site.compose("exec", "-T", "celery", "python", "-c", _ASK_EACH)
+    expect(int(found) >= len(site.containers("app")), f"the name app leads to {found} addresses")
+    say(f"figures of {found} addresses of web servers")
 
 
 @dataclass

@@ -10,8 +10,6 @@ from tests.deploy.files import ROOT, compose, containers
 
 LEFT_OUT = {
     "APP_ENV": "production is the default, and the only one that belongs there",
-    "ERASED_HOUSEHOLDS_FILE": "on a disk that outlives containers; without it the log has the same",
-    "AUDIT_DIGEST_FILE": "on a disk that outlives containers; without it the log has the same",
 }
 GIVEN = sorted(set(Settings.model_fields) - set(LEFT_OUT))
 CHART = ROOT / "deploy" / "helm" / "fintech" / "templates"
