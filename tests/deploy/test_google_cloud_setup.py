@@ -91,6 +91,18 @@ def test_the_firewall_stands_before_the_balancer_once_it_has_its_rules(tmp_path)
     assert "backend-services update fintech --global --security-policy=fintech" in made[-1]
 
 
+def test_the_guide_tears_down_what_stands_before_the_program():
+    script = (FOLDER / "setup.sh").read_text("utf-8")
+    made = set(re.findall(r"compute ([a-z-]+) (?:create|import) (fintech\S*)", script))
+    assert len(made) > 7
+    deleted = {
+        (kind, name)
+        for kind, words in re.findall(r"^    gcloud compute ([a-z-]+) delete (.+)$", GUIDE, re.M)
+        for name in words.split()
+    }
+    assert made <= deleted
+
+
 def test_keys_are_written_once_and_plaids_again(tmp_path):
     folder = tmp_path / "secrets"
     folder.mkdir()
