@@ -145,6 +145,46 @@ def test_the_founding_documents_task_is_the_templates():
     assert {"DATABASE_URL", "PLAID_CLIENT_ID"} <= set(names)
 
 
+def goes_out(stack):
+    """Return the ports that each group reaches everywhere."""
+    return {
+        name: [rule["FromPort"] for rule in each["SecurityGroupEgress"]]
+        for name, each in stack.of_type("AWS::EC2::SecurityGroup").items()
+        if "0.0.0.0/0" in str(each.get("SecurityGroupEgress"))
+    }
+
+
+def test_what_runs_goes_out_by_no_port_that_nobody_wants():
+    stack = Rendered(load(), {**GIVEN, "Mail": "no"})
+    assert goes_out(stack) == {"WebGroup": [443], "WorkerGroup": [443]}
+    stack = Rendered(load(), {**GIVEN, "FurtherPort": "4318"})
+    assert goes_out(stack) == {"WebGroup": [443, "4318"], "WorkerGroup": [443, "4318", 465, 587]}
+
+
+ALARM, RULE = "AWS::CloudWatch::Alarm", "AWS::Events::Rule"
+
+
+def test_alarms_ring_where_somebody_is_to_be_told_and_nobody_pays_for_them_elsewhere():
+    assert STACK.of_type(ALARM) == STACK.of_type("AWS::SNS::Topic") == {}
+    stack = Rendered(load(), {**GIVEN, "AlarmEmail": "ada@example.org"})
+    [topic] = stack.of_type("AWS::SNS::Topic").values()
+    assert topic == {"Subscription": [{"Protocol": "email", "Endpoint": "ada@example.org"}]}
+    alarms = stack.of_type(ALARM)
+    assert {each["MetricName"] for each in alarms.values()} == {
+        "HealthyHostCount", "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count",
+        "FreeStorageSpace", "CPUUtilization",
+    }  # fmt: skip
+    assert {str(each["AlarmActions"]) for each in alarms.values()} == {"['<Alarms>']"}
+    assert alarms["NoWebServer"]["TreatMissingData"] == "breaching"
+    quiet = Rendered(load(), {**GIVEN, "AlarmEmail": "ada@example.org", "Serving": "no"})
+    assert quiet.resource("NoWebServer")["TreatMissingData"] == "notBreaching"
+    rules = {name: each for name, each in stack.of_type(RULE).items() if "EventPattern" in each}
+    assert set(rules) == {"BackupFails", "TasksDoNotStart"}
+    assert rules["BackupFails"]["EventPattern"]["detail"]["taskDefinitionArn"] == ["<BackupTask>"]
+    assert json.loads(rules["BackupFails"]["Targets"][0]["Input"])
+    assert not any("EventPattern" in each for each in STACK.of_type(RULE).values())
+
+
 def test_each_is_reached_by_the_one_before_it_alone():
     reached = {
         (rule["SourceSecurityGroupId"], rule["GroupId"], rule["FromPort"])
@@ -163,6 +203,7 @@ def test_each_is_reached_by_the_one_before_it_alone():
         for rule in STACK.of_type("AWS::EC2::SecurityGroupEgress").values()
     }
     assert out == reached
+    assert goes_out(STACK) == {"WebGroup": [443], "WorkerGroup": [443, 465, 587]}
     open_to_all = {
         name: [rule["FromPort"] for rule in each["SecurityGroupIngress"]]
         for name, each in STACK.of_type("AWS::EC2::SecurityGroup").items()
@@ -242,9 +283,17 @@ def test_the_guide_counts_connections_rightly():
         + most("CeleryTask", 1)
     )
     guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
-    assert f"at most {total} of the" in guide
+    assert f"{total} of the 400 or so" in guide
     # During an update there may be twice as many; db.t4g.medium has 4 GB.
-    assert 2 * total < 4 * 2**30 / 9_531_392
+    assert f"up to {2 * total} while a release" in " ".join(guide.split())
+    assert 2 * total < 400 < 4 * 2**30 / 9_531_392
+
+
+def test_the_guide_counts_secrets_rightly():
+    guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
+    count = len(secret_names())
+    # Forty cents each.
+    assert f"| secrets, {count} | ${count * 0.4:.0f} |" in guide
 
 
 def test_what_must_not_be_lost_outlives_the_stack():
