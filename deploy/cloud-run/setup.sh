@@ -4,7 +4,7 @@
 #
 #   sh deploy/cloud-run/setup.sh create             address, database, broker, bucket, registry, accounts
 #   sh deploy/cloud-run/setup.sh secrets [FOLDER]   what make-secrets.sh made and you filled in
-#   sh deploy/cloud-run/setup.sh release TAG        build, push, migrate, then serve; also to update
+#   sh deploy/cloud-run/setup.sh release TAG        build, push, back up, migrate, serve; also to update
 #   sh deploy/cloud-run/setup.sh balancer           https at HOST; once, after the first release
 #   sh deploy/cloud-run/setup.sh firewall           Cloud Armor before the balancer; it costs by rule
 #   sh deploy/cloud-run/setup.sh rollback TAG       serve an older image again; migrates nothing
@@ -12,7 +12,8 @@
 #   sh deploy/cloud-run/setup.sh backup             a sealed backup into the bucket, now
 #   sh deploy/cloud-run/setup.sh check              the newest backup restored aside, and compared
 #
-# Needs the gcloud CLI, signed in, and for `release` Docker. PROJECT, REGION and HOST say where.
+# Needs the gcloud CLI, signed in, and for `release` Docker. PROJECT, REGION and HOST say where;
+# SKIP_BACKUP=1 lets `release` migrate without a backup.
 set -eu
 project=${PROJECT:?say which project} region=${REGION:?say which region} host=${HOST:?say which host name}
 here=$(dirname "$0")
@@ -137,7 +138,9 @@ start_each() { # JOB FILE WHEN
             --http-method=POST "--oauth-service-account-email=$(email fintech-schedule)"
 }
 
-back_up() { # TAG
+back_up() { google run jobs execute fintech-backup "--region=$region" --wait; }
+
+keep_backing_up() { # TAG
     for secret in $of_backups; do
         ! has_secret "$secret" || let_read "$secret" fintech-backup
     done
@@ -153,7 +156,7 @@ serve() { # TAG
     for pool in celery celery-sync celery-beat; do
         google run worker-pools replace "$(render $pool.yaml "$1")" "--region=$region"
     done
-    back_up "$1"
+    keep_backing_up "$1"
 }
 
 case "${1:-}" in
@@ -188,6 +191,14 @@ case "${1:-}" in
         google auth configure-docker "$region-docker.pkg.dev"
         docker build --platform linux/amd64 -t "$image:$tag" .
         docker push "$image:$tag"
+        # The old program, which knows today's schema, backs up before it changes; the first release
+        # finds no job for that, and nothing to lose.
+        if [ -z "${SKIP_BACKUP:-}" ] && is_there run jobs describe fintech-backup "--region=$region" &&
+            ! back_up; then
+            echo "No backup, no migration: the old program goes on. Look why, and release $tag again;" \
+                "SKIP_BACKUP=1 before the command goes on without a backup." >&2
+            exit 1
+        fi
         # The schema goes first: the old program works with the new one, not the other way round.
         google run jobs replace "$(render job.yaml "$tag")" "--region=$region"
         google run jobs execute fintech-once "--region=$region" --wait
@@ -252,13 +263,13 @@ case "${1:-}" in
         google run jobs execute fintech-once "--region=$region" --wait "--args=^$(printf '\037')^${words%?}"
         ;;
     backup)
-        google run jobs execute fintech-backup "--region=$region" --wait
+        back_up
         ;;
     check)
         google run jobs execute fintech-restore-check "--region=$region" --wait
         ;;
     *)
-        sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,16s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -3,14 +3,15 @@
 #
 #   sh deploy/ecs/deploy.sh create HOST ZONE    the stack without anything that runs
 #   sh deploy/ecs/deploy.sh secrets [FOLDER]    what make-secrets.sh made and you filled in
-#   sh deploy/ecs/deploy.sh release TAG         build, push, migrate, then serve; also to update
+#   sh deploy/ecs/deploy.sh release TAG         build, push, back up, migrate, serve; also to update
 #   sh deploy/ecs/deploy.sh rollback TAG        serve an older image again; migrates nothing
 #   sh deploy/ecs/deploy.sh run COMMAND…        the program once, such as: run fintech doctor
 #   sh deploy/ecs/deploy.sh settings [FILE]     further settings, NAME=value on each line, and new tasks
 #   sh deploy/ecs/deploy.sh backup              a sealed backup into the bucket, now
 #   sh deploy/ecs/deploy.sh check               the newest backup restored aside, and compared
 #
-# Needs the AWS CLI 2 with an account and a region, and for `release` Docker. STACK names the stack.
+# Needs the AWS CLI 2 with an account and a region, and for `release` Docker. STACK names the stack;
+# SKIP_BACKUP=1 lets `release` migrate without a backup.
 set -eu
 stack=${STACK:-fintech}
 here=$(dirname "$0")
@@ -18,6 +19,11 @@ here=$(dirname "$0")
 output() { # NAME: of the stack
     aws cloudformation describe-stacks --stack-name "$stack" --output text \
         --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
+}
+
+parameter() { # NAME: of the stack
+    aws cloudformation describe-stacks --stack-name "$stack" --output text \
+        --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue"
 }
 
 update() { # PARAMETER=VALUE…: what is not given stays; returns when services are stable
@@ -47,12 +53,20 @@ once() { # TASK CONTAINER COMMAND…: run a task, wait for its end, fail as it d
         --network-configuration "$network" \
         --overrides "{\"containerOverrides\":[{\"name\":\"$container\",\"command\":[${words%,}]}]}" \
         --query 'tasks[0].taskArn' --output text)
-    aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
+    if [ "${task:-None}" = None ]; then
+        echo "$container did not start" >&2
+        return 1
+    fi
+    for _ in $(seq 18); do # the CLI gives up after ten minutes
+        aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task" && break
+    done
     status=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" --output text \
         --query "tasks[0].containers[?name=='$container'].exitCode")
     echo "$container ended with ${status}; its words: aws logs tail $(output LogGroup) --since 15m"
     [ "$status" = 0 ]
 }
+
+back_up() { once "$(output BackupTaskArn)" backup fintech backup --keep 14; }
 
 case "${1:-}" in
     create)
@@ -79,11 +93,24 @@ case "${1:-}" in
     release)
         tag=${2:?say which tag, such as 0.1.0}
         repository=$(output Repository)
-        aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
-        docker build --platform linux/amd64 -t "$repository:$tag" .
-        docker push "$repository:$tag"
+        # Its name is used up by then: a release that stopped further down goes on with its image.
+        if aws ecr describe-images --repository-name "${repository#*/}" --image-ids "imageTag=$tag" \
+            > /dev/null 2>&1; then
+            echo "$tag is in the repository and is not built again"
+        else
+            aws ecr get-login-password | docker login --username AWS --password-stdin "${repository%%/*}"
+            docker build --platform linux/amd64 -t "$repository:$tag" .
+            docker push "$repository:$tag"
+        fi
         # Tasks do not start without the file, which may say nothing.
         aws s3 ls "$(settings)" > /dev/null || echo '# NAME=value' | aws s3 cp --only-show-errors - "$(settings)"
+        # The old program, which knows today's schema, backs up before it changes.
+        serving=$(parameter Serving)
+        if [ "$serving" = yes ] && [ -z "${SKIP_BACKUP:-}" ] && ! back_up; then
+            echo "No backup, no migration: the old program goes on. Look why, and release $tag again;" \
+                "SKIP_BACKUP=1 before the command goes on without a backup." >&2
+            exit 1
+        fi
         # The schema goes first: the old program works with the new one, not the other way round.
         update "MigrationTag=$tag"
         once "$(output MigrateTaskArn)" migrate alembic upgrade head
@@ -95,16 +122,20 @@ case "${1:-}" in
         ;;
     run)
         shift
-        once "$(output WebTaskArn)" fintech-app "$@"
+        if [ "${1:-}" = alembic ]; then # the image that migrated last knows the way back
+            once "$(output MigrateTaskArn)" migrate "$@"
+        else
+            once "$(output WebTaskArn)" fintech-app "$@"
+        fi
         ;;
     backup)
-        once "$(output BackupTaskArn)" backup fintech backup --keep 14
+        back_up
         ;;
     check)
         once "$(output BackupTaskArn)" backup fintech restore --check
         ;;
     *)
-        sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -32,9 +32,11 @@ NOT_IN_MOTO = (
     "AWS::Route53::RecordSet",
     "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
+    "AWS::SNS::TopicPolicy",
+    "AWS::CloudWatch::Alarm",
 )
 """Types that moto's CloudFormation cannot make, or makes wrongly. Secrets, certificate, servers,
-ranges, firewall and the bucket's policy are made by calls of their own; the others are cfn-lint's
+ranges, firewall, alarms and policies are made by calls of their own; the others are cfn-lint's
 alone."""
 
 
@@ -56,6 +58,7 @@ def parameters(zone: str) -> dict[str, str]:
     return {
         "HostName": HOST, "HostedZoneId": zone, "Serving": "yes", "ImageTag": "1",
         "MigrationTag": "1", "OpenAI": "yes", "Mail": "yes", "Firewall": "yes",
+        "FurtherPort": "4318", "AlarmEmail": "ada@example.org",
     }  # fmt: skip
 
 
@@ -180,6 +183,26 @@ def put_firewall_before_balancer(rendered: Rendered) -> None:
     say(f"a firewall of {len(found)} rules stands before the balancer")
 
 
+def set_alarms(rendered: Rendered) -> None:
+    """Set the alarms by calls of their own, and let the services that ring write to the topic."""
+    topics = boto3.client("sns")
+    [topic] = [each["TopicArn"] for each in topics.list_topics()["Topics"]]
+    policy = json.dumps(rendered.resource("AlarmsPolicy")["PolicyDocument"])
+    topics.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    [mail] = topics.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    expect(mail["Endpoint"] == "ada@example.org", f"alarms go to {mail['Endpoint']}")
+    client = boto3.client("cloudwatch")
+    wanted = rendered.of_type("AWS::CloudWatch::Alarm")
+    for name, each in wanted.items():
+        client.put_metric_alarm(AlarmName=name, **each)
+    found = client.describe_alarms(AlarmNames=list(wanted))["MetricAlarms"]
+    expect(len(found) == len(wanted), f"there are {len(found)} alarms")
+    rules = boto3.client("events").list_rules()["Rules"]
+    ringing = [each for each in rules if "EventPattern" in each]
+    expect(len(ringing) == 2, f"{len(ringing)} rules watch what ends")
+    say(f"{len(found)} alarms and {len(ringing)} rules ring")
+
+
 def _in_bytes(part: Any) -> None:  # noqa: ANN401 - any part of a template
     """Write what the API takes as bytes, and a template as text, as bytes."""
     if isinstance(part, list):
@@ -278,5 +301,6 @@ def play() -> None:
         add_what_moto_leaves_out(rendered)
         check_services()
         put_firewall_before_balancer(rendered)
+        set_alarms(rendered)
         check_edge()
         check_bucket(rendered)

@@ -101,6 +101,9 @@ class Rendered:
             case "Fn::Equals":
                 left, right = self.value(argument)
                 return str(left) == str(right)
+            case "Fn::Not":
+                [condition] = self.value(argument)
+                return not condition
             case "Fn::Join":
                 separator, parts = argument
                 return separator.join(self.value(parts))

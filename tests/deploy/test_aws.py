@@ -145,6 +145,46 @@ def test_the_founding_documents_task_is_the_templates():
     assert {"DATABASE_URL", "PLAID_CLIENT_ID"} <= set(names)
 
 
+def goes_out(stack):
+    """Return the ports that each group reaches everywhere."""
+    return {
+        name: [rule["FromPort"] for rule in each["SecurityGroupEgress"]]
+        for name, each in stack.of_type("AWS::EC2::SecurityGroup").items()
+        if "0.0.0.0/0" in str(each.get("SecurityGroupEgress"))
+    }
+
+
+def test_what_runs_goes_out_by_no_port_that_nobody_wants():
+    stack = Rendered(load(), {**GIVEN, "Mail": "no"})
+    assert goes_out(stack) == {"WebGroup": [443], "WorkerGroup": [443]}
+    stack = Rendered(load(), {**GIVEN, "FurtherPort": "4318"})
+    assert goes_out(stack) == {"WebGroup": [443, "4318"], "WorkerGroup": [443, "4318", 465, 587]}
+
+
+ALARM, RULE = "AWS::CloudWatch::Alarm", "AWS::Events::Rule"
+
+
+def test_alarms_ring_where_somebody_is_to_be_told_and_nobody_pays_for_them_elsewhere():
+    assert STACK.of_type(ALARM) == STACK.of_type("AWS::SNS::Topic") == {}
+    stack = Rendered(load(), {**GIVEN, "AlarmEmail": "ada@example.org"})
+    [topic] = stack.of_type("AWS::SNS::Topic").values()
+    assert topic == {"Subscription": [{"Protocol": "email", "Endpoint": "ada@example.org"}]}
+    alarms = stack.of_type(ALARM)
+    assert {each["MetricName"] for each in alarms.values()} == {
+        "HealthyHostCount", "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count",
+        "FreeStorageSpace", "CPUUtilization",
+    }  # fmt: skip
+    assert {str(each["AlarmActions"]) for each in alarms.values()} == {"['<Alarms>']"}
+    assert alarms["NoWebServer"]["TreatMissingData"] == "breaching"
+    quiet = Rendered(load(), {**GIVEN, "AlarmEmail": "ada@example.org", "Serving": "no"})
+    assert quiet.resource("NoWebServer")["TreatMissingData"] == "notBreaching"
+    rules = {name: each for name, each in stack.of_type(RULE).items() if "EventPattern" in each}
+    assert set(rules) == {"BackupFails", "TasksDoNotStart"}
+    assert rules["BackupFails"]["EventPattern"]["detail"]["taskDefinitionArn"] == ["<BackupTask>"]
+    assert json.loads(rules["BackupFails"]["Targets"][0]["Input"])
+    assert not any("EventPattern" in each for each in STACK.of_type(RULE).values())
+
+
 def test_each_is_reached_by_the_one_before_it_alone():
     reached = {
         (rule["SourceSecurityGroupId"], rule["GroupId"], rule["FromPort"])
@@ -163,6 +203,7 @@ def test_each_is_reached_by_the_one_before_it_alone():
         for rule in STACK.of_type("AWS::EC2::SecurityGroupEgress").values()
     }
     assert out == reached
+    assert goes_out(STACK) == {"WebGroup": [443], "WorkerGroup": [443, 465, 587]}
     open_to_all = {
         name: [rule["FromPort"] for rule in each["SecurityGroupIngress"]]
         for name, each in STACK.of_type("AWS::EC2::SecurityGroup").items()
@@ -242,9 +283,17 @@ def test_the_guide_counts_connections_rightly():
         + most("CeleryTask", 1)
     )
     guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
-    assert f"at most {total} of the" in guide
+    assert f"{total} of the 400 or so" in guide
     # During an update there may be twice as many; db.t4g.medium has 4 GB.
-    assert 2 * total < 4 * 2**30 / 9_531_392
+    assert f"up to {2 * total} while a release" in " ".join(guide.split())
+    assert 2 * total < 400 < 4 * 2**30 / 9_531_392
+
+
+def test_the_guide_counts_secrets_rightly():
+    guide = (ROOT / "docs" / "guides" / "deploy-to-aws.md").read_text("utf-8")
+    count = len(secret_names())
+    # Forty cents each.
+    assert f"| secrets, {count} | ${count * 0.4:.0f} |" in guide
 
 
 def test_what_must_not_be_lost_outlives_the_stack():
@@ -293,15 +342,20 @@ def test_the_template_holds_no_secret_and_fits_into_one_call():
 RECORDER = """#!/bin/sh
 echo "${0##*/} $*" >> "$LOG"
 case "$*" in
-    *get-secret-value*) exit "$MISSING" ;;
+    *get-secret-value* | *describe-images*) exit "$MISSING" ;;
+    *"run-task "*'"backup","command":["fintech","backup"'*) echo "$BACKUP" ;;
+    *"run-task "*) echo task ;;
+    *"describe-tasks "*failing*) echo 1 ;;
     *describe-tasks*) echo "$STATUS" ;;
+    *"wait tasks-stopped"*) exit "${WAIT:-0}" ;;
+    *"'Serving'"*) echo "$SERVING" ;;
     *describe-stacks*) echo "r.example/${*##*==}" | tr -d "'[].A-Z]" ;;
     *login*) cat > /dev/null ;;
 esac
 """
 
 
-def deploy(tmp_path: Path, *words, status="0", missing="1"):
+def deploy(tmp_path: Path, *words, status="0", missing="1", serving="no", backup="task", **more):
     """Run deploy.sh against programs that write down what they are asked; return that."""
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
@@ -314,26 +368,60 @@ def deploy(tmp_path: Path, *words, status="0", missing="1"):
         ["sh", TEMPLATE.parent / "deploy.sh", *words],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30,
         env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "STATUS": status,
-             "MISSING": missing},
+             "MISSING": missing, "SERVING": serving, "BACKUP": backup, **more},
     )  # fmt: skip
     calls = [line for line in log.read_text().splitlines() if "describe-stacks" not in line]
-    return done.returncode, calls
+    return done, calls
+
+
+def places_in(calls, order):
+    """Return where each of these words stands, one place each."""
+    places = [[n for n, call in enumerate(calls) if words in call] for words in order]
+    assert [len(each) for each in places] == [1] * len(order), calls
+    return places
 
 
 def test_a_release_migrates_before_it_serves(tmp_path):
-    status, calls = deploy(tmp_path, "release", "0.2.0")
-    assert status == 0
+    done, calls = deploy(tmp_path, "release", "0.2.0")
+    assert done.returncode == 0
     order = ("docker push", "MigrationTag=0.2.0", "ecs run-task", "wait tasks-stopped",
              "ImageTag=0.2.0 Serving=yes")  # fmt: skip
-    places = [[n for n, call in enumerate(calls) if words in call] for words in order]
-    assert [len(each) for each in places] == [1] * len(order), calls
+    places = places_in(calls, order)
     assert places == sorted(places)
+
+
+BACKUP = '"command":["fintech","backup","--keep","14"]'
+MIGRATION = '"command":["alembic","upgrade","head"]'
+
+
+def test_what_serves_is_backed_up_before_it_is_migrated(tmp_path):
+    done, calls = deploy(tmp_path, "release", "0.2.0", serving="yes")
+    assert done.returncode == 0
+    places = places_in(calls, (BACKUP, "MigrationTag=0.2.0", MIGRATION, "ImageTag=0.2.0"))
+    assert places == sorted(places)
+    # It has ended before the next step.
+    assert "wait tasks-stopped" in calls[places[0][0] + 1]
+
+
+@pytest.mark.parametrize("backup", ["failing", "None", ""])
+def test_a_backup_that_fails_stops_the_release_and_says_how_to_go_on_without(tmp_path, backup):
+    done, calls = deploy(tmp_path, "release", "0.2.0", serving="yes", backup=backup)
+    assert done.returncode != 0
+    assert "SKIP_BACKUP=1" in done.stderr
+    assert not any("cloudformation deploy" in call or MIGRATION in call for call in calls)
+    # The image is there by now, under a name that is used once.
+    done, calls = deploy(
+        tmp_path, "release", "0.2.0", serving="yes", backup=backup, missing="0", SKIP_BACKUP="1"
+    )
+    assert done.returncode == 0
+    assert not any(BACKUP in call or "docker" in call for call in calls)
+    places_in(calls, (MIGRATION, "ImageTag=0.2.0"))
 
 
 @pytest.mark.parametrize("status", ["1", "None"])
 def test_a_migration_that_fails_changes_no_service(tmp_path, status):
-    ended, calls = deploy(tmp_path, "release", "0.2.0", status=status)
-    assert ended != 0
+    done, calls = deploy(tmp_path, "release", "0.2.0", status=status)
+    assert done.returncode != 0
     assert not any("ImageTag" in call for call in calls)
 
 
@@ -342,24 +430,33 @@ def test_encryption_keys_are_written_once(tmp_path):
     folder.mkdir()
     (folder / "encryption_keys").write_text("k1:abc")
     (folder / "plaid_client_id").write_text("")
-    status, calls = deploy(tmp_path, "secrets")
-    assert status == 0
+    done, calls = deploy(tmp_path, "secrets")
+    assert done.returncode == 0
     assert sum("put-secret-value" in call for call in calls) == 1
     assert calls[-1].endswith("Plaid=no OpenAI=no Mail=no Oidc=no")
-    status, calls = deploy(tmp_path, "secrets", missing="0")
-    assert (status, [call for call in calls if "put-secret-value" in call]) == (0, [])
+    done, calls = deploy(tmp_path, "secrets", missing="0")
+    assert (done.returncode, [call for call in calls if "put-secret-value" in call]) == (0, [])
 
 
 def test_a_command_is_run_word_by_word(tmp_path):
+    _, calls = deploy(tmp_path, "run", "fintech", "user", "operator", "a b@example.org")
+    [call] = [call for call in calls if "run-task" in call]
+    assert '"fintech-app","command":["fintech","user","operator","a b@example.org"]' in call
+
+
+def test_migrations_are_taken_back_by_the_image_that_brought_them(tmp_path):
     _, calls = deploy(tmp_path, "run", "alembic", "downgrade", "-1")
     [call] = [call for call in calls if "run-task" in call]
-    assert '"command":["alembic","downgrade","-1"]' in call
+    assert '"migrate","command":["alembic","downgrade","-1"]' in call
+    assert "MigrationTag" in json.dumps(load()["Resources"]["MigrateTask"])
+    _, calls = deploy(tmp_path, "rollback", "0.1.0")
+    assert not any("MigrationTag" in call for call in calls)
 
 
 def test_settings_of_a_file_are_taken_by_new_tasks(tmp_path):
     (tmp_path / "settings.env").write_text("SENTRY_DSN=https://key@errors.example/1\n")
-    status, calls = deploy(tmp_path, "settings")
-    assert status == 0
+    done, calls = deploy(tmp_path, "settings")
+    assert done.returncode == 0
     assert "s3 cp --only-show-errors settings.env s3://" in calls[0]
     assert calls[0].endswith("/settings/settings.env")
     assert len([call for call in calls if "--force-new-deployment" in call]) == 4
@@ -367,10 +464,16 @@ def test_settings_of_a_file_are_taken_by_new_tasks(tmp_path):
 
 @pytest.mark.parametrize(("verb", "command"), [("backup", "backup"), ("check", "restore")])
 def test_backups_are_made_and_checked_by_the_programs_own_commands(tmp_path, verb, command):
-    status, calls = deploy(tmp_path, verb)
-    assert status == 0
+    done, calls = deploy(tmp_path, verb)
+    assert done.returncode == 0
     [call] = [call for call in calls if "run-task" in call]
     assert f'{{"name":"backup","command":["fintech","{command}",' in call
+
+
+def test_a_task_may_take_longer_than_the_cli_waits(tmp_path):
+    done, calls = deploy(tmp_path, "backup", WAIT="255")
+    assert done.returncode == 0
+    assert sum("wait tasks-stopped" in call for call in calls) == 18
 
 
 def test_each_verb_of_the_guide_is_one_of_the_script():
