@@ -52,7 +52,13 @@ SQL_WORDS = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|AND|ORDER BY|
 CONSTANT = re.compile(r"_?[A-Z][A-Z_]*(\[\d\])?")
 # What speaks HTTP, and who may: the client of the outside, and tools that ask their own server.
 CLIENTS = ("urllib3", "requests", "httpx", "httpx2", "aiohttp", "http.client", "urllib.request")
-WAYS_OUT = ("app/core/http.py", "app/core/outbound.py", "app/simulator/", "app/cli/")
+WAYS_OUT = (
+    "app/core/http.py",
+    "app/core/outbound.py",
+    "app/core/timed.py",
+    "app/simulator/",
+    "app/cli/",
+)
 LOGGED = re.compile(r"(self\.)?_?log\.(debug|info|warning|error|exception|critical)")
 UNLOGGED = {
     "body", "payload", "headers", "cookie", "password", "secret", "token", "access_token",

@@ -1,7 +1,6 @@
 """The one way out: every HTTP request that we send to other people's servers."""
 
 import logging
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from app.core import outbound, tracing
+from app.core import outbound, timed, tracing
 from app.core.config import settings
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -82,7 +81,7 @@ class HttpClient:
 
         Args:
             pool_size: Connections kept, and used at once, per host.
-            connect_timeout_seconds: For TCP and TLS together.
+            connect_timeout_seconds: For each address that the server has, and again for TLS.
             read_timeout_seconds: The longest silence of the server.
             answer_bytes_max: Limits the body as sent and, again, decompressed.
             ca_file: Certificates to trust instead of the system's.
@@ -106,8 +105,8 @@ class HttpClient:
             cert_reqs="CERT_REQUIRED",
             ca_certs=ca_file,
         )
-        if guard is not None and not self._gateway:
-            self._pool.pool_classes_by_scheme = outbound.pool_classes(guard)
+        # Through a gateway all connections are to it, and that one is the operator's.
+        self._pool.pool_classes_by_scheme = outbound.pool_classes(None if self._gateway else guard)
 
     def request(
         self,
@@ -120,6 +119,13 @@ class HttpClient:
     ) -> HttpAnswer:
         """Send one request and read the whole answer.
 
+        Args:
+            method: Of HTTP.
+            url: Where to.
+            headers: Besides those that every request has.
+            body: As it is sent.
+            timeout_seconds: For all of it: from the look-up of the name to the end of the body.
+
         Raises:
             HttpError: No connection, no or a broken answer, too slow, or too large; or the
                 address is refused.
@@ -127,7 +133,9 @@ class HttpClient:
         with tracing.span(
             method, SpanKind.CLIENT, http__request__method=method, server__address=_host(url)
         ) as span:
-            answer = self._request(method, url, headers or {}, body, timeout_seconds)
+            self._check(url)
+            with timed.deadline_in(timeout_seconds):
+                answer = self._request(method, url, headers or {}, body, timeout_seconds)
             span.set_attribute("http.response.status_code", answer.status)
             return answer
 
@@ -139,8 +147,6 @@ class HttpClient:
         body: bytes | None,
         timeout_seconds: float,
     ) -> HttpAnswer:
-        self._check(url)
-        deadline = time.monotonic() + timeout_seconds
         try:
             response = self._pool.urlopen(
                 method,
@@ -164,7 +170,7 @@ class HttpClient:
         except (HTTPError, ValueError) as error:
             raise _as_http_error(error) from None  # the cause's text holds the address
         try:
-            raw = self._read(response, deadline)
+            raw = self._read(response)
         except (HTTPError, OSError, ValueError) as error:
             response.close()
             raise _as_http_error(error) from None
@@ -190,17 +196,10 @@ class HttpClient:
             except outbound.AddressRefusedError as error:
                 raise _as_http_error(error) from None
 
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        """Read piece by piece: a body that drips never trips the timeout of a single read."""
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise HttpError("the answer took too long", temporary=True, sent=True)
-            sock = getattr(response.connection, "sock", None)  # None once the server closes
-            if sock is not None:
-                sock.settimeout(min(self._read_timeout, remaining))
             chunk = response.read1(_CHUNK_BYTES)
             if not chunk:
                 break

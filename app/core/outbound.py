@@ -12,20 +12,17 @@ import ipaddress
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationParseError,
-    NameResolutionError,
-    NewConnectionError,
-)
-from urllib3.util import connection, parse_url
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import parse_url
+
+from app.core import timed
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -38,6 +35,8 @@ LOOK_UP_SECONDS_MAX = 5.0
 LOOK_UPS_MAX = 20
 """At a time in one process."""
 _may_look_up = threading.BoundedSemaphore(LOOK_UPS_MAX)
+# Else whoever chooses a name whose server is silent keeps us from the operator's servers as well.
+_operator_may_look_up = threading.BoundedSemaphore(LOOK_UPS_MAX)
 
 # Ports, user names and addresses are all in here; nothing that parsers are known to differ about.
 _PLAIN_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]+\Z", re.IGNORECASE)
@@ -111,20 +110,30 @@ def _unwrapped(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, .
 def look_up(host: str, port: int) -> Sequence[str]:
     """Return the addresses of a name, as the system knows them.
 
-    The system's own look-up has no time limit that a program may set, so it is waited for in a
-    thread, of which there are never many: whoever chose the name chose its name server as well.
-
     Raises:
         OSError: There are none, or they did not come in time.
         UnicodeError: No name can be like this.
     """
-    slots = _may_look_up
-    if not slots.acquire(timeout=LOOK_UP_SECONDS_MAX):
+    return _look_up_within(timed.at_most(LOOK_UP_SECONDS_MAX), host, port, _may_look_up)
+
+
+def _look_up_within(
+    seconds: float, host: str, port: int, slots: threading.BoundedSemaphore
+) -> Sequence[str]:
+    """Look a name up and wait for it only so long.
+
+    The system's own look-up has no time limit that a program may set, so it is waited for in a
+    thread, of which there are never many: whoever chose the name chose its name server as well.
+    A thread that nobody waits for any more ends as /etc/resolv.conf says, after 5 s for each of
+    two attempts with each of its name servers unless it says otherwise.
+    """
+    until = time.monotonic() + seconds
+    if not slots.acquire(timeout=seconds):
         raise socket.gaierror(socket.EAI_AGAIN, "too many names are being looked up")
     found: Future[Sequence[str]] = Future()
     threading.Thread(target=_look_up, args=(host, port, found, slots), daemon=True).start()
     try:
-        return found.result(LOOK_UP_SECONDS_MAX)
+        return found.result(until - time.monotonic())
     except TimeoutError:
         raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
 
@@ -218,16 +227,20 @@ class Guard:
         return port == HTTPS_PORT and is_public(address)
 
 
-def pool_classes(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
-    """Return pools whose connections go only where the guard lets them; names stay for TLS."""
+def pool_classes(guard: Guard | None) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools whose connections go only where the guard lets them; names stay for TLS.
 
-    class Connection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, guard, is_tls=False)
+    Args:
+        guard: None where nobody but the operator chooses.
+    """
 
-    class SecureConnection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, guard, is_tls=True)
+    class Connection(timed.Connection):
+        def find_addresses(self) -> Sequence[str]:
+            return _find_addresses(self, guard, is_tls=False)
+
+    class SecureConnection(timed.SecureConnection):
+        def find_addresses(self) -> Sequence[str]:
+            return _find_addresses(self, guard, is_tls=True)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
@@ -238,20 +251,11 @@ def pool_classes(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": Pool, "https": SecurePool}
 
 
-def _connect(http: HTTPConnection, guard: Guard, *, is_tls: bool) -> socket.socket:
-    """Open a connection to the first address that answers, of those that were checked."""
+def _find_addresses(http: HTTPConnection, guard: Guard | None, *, is_tls: bool) -> Sequence[str]:
+    if guard is not None:
+        return guard.addresses(http.host, http.port, is_tls=is_tls)
     try:
-        addresses = guard.addresses(http.host, http.port, is_tls=is_tls)
-    except socket.gaierror as error:
-        raise NameResolutionError(http.host, http, error) from None
-    failure: OSError | None = None
-    for address in addresses:
-        try:
-            return connection.create_connection(
-                (address, http.port), http.timeout, socket_options=http.socket_options
-            )
-        except OSError as error:
-            failure = error
-    if isinstance(failure, TimeoutError):
-        raise ConnectTimeoutError(http, "the server did not answer")
-    raise NewConnectionError(http, "no connection to the server")
+        # The operator's name servers may be slow: the first one down costs the wait for it.
+        return _look_up_within(timed.at_most(None), http.host, http.port, _operator_may_look_up)
+    except UnicodeError:
+        raise LocationParseError("a label that no name can have") from None

@@ -153,6 +153,19 @@ def drip(pause_seconds: float, dripped: list[bytes]) -> Answer:
     return answer
 
 
+def drip_after(start: bytes, drop: bytes, pause_seconds: float, dripped: list[bytes]) -> Answer:
+    """Sends the start of an answer at once, and then one more drop of it at a time."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(start)
+        for _ in range(DRIPS):
+            handler.wfile.write(drop)
+            dripped.append(drop)
+            time.sleep(pause_seconds)
+
+    return answer
+
+
 def silence(seconds: float) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)

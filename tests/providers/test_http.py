@@ -1,6 +1,8 @@
 import ipaddress
 import logging
+import socket
 import threading
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +12,7 @@ from tests.providers.local_server import (
     DRIPS,
     as_json,
     drip,
+    drip_after,
     endless,
     html,
     raw,
@@ -20,6 +23,19 @@ from tests.providers.local_server import (
 )
 from tests.providers.tls import make_certificate, tls_server
 
+TOTAL_SECONDS = 0.6
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+DRIPS_OF_AN_ANSWER = [
+    pytest.param(b"HTTP/1.1 200 ", b"x", id="status line"),
+    pytest.param(OK + b"X: ", b"x", id="one header"),
+    pytest.param(OK, b"X: y\r\n", id="headers"),
+    pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="status lines"),
+    pytest.param(CHUNKED, b"0", id="size of a chunk"),
+    pytest.param(CHUNKED + b"0\r\n", b"X: y\r\n", id="trailers"),
+    pytest.param(OK + b"Connection: close\r\n\r\n", b"x", id="body without an end"),
+]
+
 
 @pytest.fixture
 def client():
@@ -28,9 +44,9 @@ def client():
     client.close()
 
 
-def failure_of(client: HttpClient, url: str, **arguments) -> HttpError:
+def failure_of(client: HttpClient, url: str, *, body=b"{}", **arguments) -> HttpError:
     with pytest.raises(HttpError) as caught:
-        client.request("POST", url, body=b"{}", **arguments)
+        client.request("POST", url, body=body, **arguments)
     return caught.value
 
 
@@ -132,6 +148,69 @@ def test_a_dripping_body_ends_at_the_total_timeout(server, client):
     assert 0 < len(dripped) < DRIPS // 2
 
 
+def ends_in_time(client: HttpClient, url: str, **arguments) -> HttpError:
+    """Return the failure of a request whose server would keep it for ever."""
+    began = time.monotonic()
+    error = failure_of(client, url, timeout_seconds=TOTAL_SECONDS, **arguments)
+    assert time.monotonic() - began < 5 * TOTAL_SECONDS
+    assert error.temporary
+    return error
+
+
+@pytest.mark.parametrize(("start", "drop"), DRIPS_OF_AN_ANSWER)
+def test_O1_a_dripping_answer_ends_at_the_total_timeout_wherever_it_drips(
+    server, client, start, drop
+):
+    dripped = []
+    server.answers = [drip_after(start, drop, 0.02, dripped)]
+
+    assert ends_in_time(client, server.url).sent
+    assert len(dripped) > 1
+
+
+def test_a_connection_that_is_used_again_has_the_time_of_its_new_request(server, client):
+    server.answers = [raw(b"ok")]
+    client.request("GET", server.url, timeout_seconds=0.2)
+    server.answers = [lambda handler: time.sleep(0.3) or raw(b"later")(handler)]
+
+    assert client.request("GET", server.url).body == b"later"
+
+
+def test_O1_a_server_that_takes_a_request_in_drops_ends_at_the_total_timeout(client):
+    taken = []
+
+    def take_slowly(listener: socket.socket) -> None:
+        with listener.accept()[0] as peer:
+            while drop := peer.recv(16 * 1024):
+                taken.append(drop)
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=take_slowly, args=(listener,), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        error = ends_in_time(client, url, body=bytes(30_000_000))
+
+    assert error.sent
+    assert len(taken) > 1
+
+
+def test_O1_a_handshake_that_hangs_ends_at_the_total_timeout_and_is_surely_not_sent(client):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        error = ends_in_time(client, f"https://127.0.0.1:{listener.getsockname()[1]}/")
+
+    assert not error.sent
+
+
+def test_O1_a_name_server_that_hangs_ends_at_the_total_timeout(client, monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_named: answers.wait(30) and [])
+    try:
+        assert not ends_in_time(client, "https://slow.example/").sent
+    finally:
+        answers.set()
+
+
 def test_a_closed_port_is_temporary_and_surely_not_sent(client):
     error = failure_of(client, "http://127.0.0.1:1/")
 
@@ -208,6 +287,17 @@ def test_an_unknown_certificate_is_refused(tls_port):
 
     assert not error.temporary
     assert "certificate" in str(error)
+
+
+def test_O1_a_header_that_drips_over_tls_ends_at_the_total_timeout(certificate):
+    dripped = []
+    with tls_server(certificate, drip_after(OK + b"X: ", b"x", 0.02, dripped)) as port:
+        client = HttpClient(ca_file=str(certificate))
+        error = ends_in_time(client, f"https://localhost:{port}/")
+        client.close()
+
+    assert error.sent
+    assert len(dripped) > 1
 
 
 def test_a_certificate_of_another_host_is_refused_even_if_trusted(tls_port, certificate):

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import threading
+import time
 
 import pytest
 
@@ -126,6 +127,46 @@ def test_O2_trap_14_a_name_that_answers_otherwise_the_second_time_reaches_nobody
         assert "public internet" in refusal_of(client, url).reason
         with pytest.raises(TimeoutError):
             listener.accept()
+
+
+def test_O1_many_addresses_that_do_not_answer_end_at_the_total_timeout_together():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as waiting:
+        waiting.connect(full.getsockname())  # what comes after it gets no answer at all
+        guard = Guard(
+            Allowance(networks=(ipaddress.ip_network("127.0.0.0/8"),)),
+            resolve=lambda host, port: ["127.0.0.1"] * 20,
+        )
+        client = HttpClient(guard=guard)
+        began = time.monotonic()
+
+        with pytest.raises(HttpError) as caught:
+            client.request(
+                "GET", f"https://bridge.example:{full.getsockname()[1]}/", timeout_seconds=0.6
+            )
+        seconds = time.monotonic() - began
+        client.close()
+
+    assert (caught.value.temporary, caught.value.sent) == (True, False)
+    assert seconds < 3
+
+
+def test_O1_an_address_that_does_not_answer_leaves_time_to_the_next(server):
+    port = int(server.url.rpartition(":")[2])
+    server.answers = [raw(b"ok")]
+    guard = Guard(
+        Allowance(hosts=frozenset({("bridge.example", port)})),
+        resolve=lambda host, port: [ELSEWHERE, "127.0.0.1"],
+    )
+    client = HttpClient(guard=guard)
+    with (
+        socket.create_server((ELSEWHERE, port), family=socket.AF_INET6, backlog=0) as full,
+        socket.socket(socket.AF_INET6) as waiting,
+    ):
+        waiting.connect(full.getsockname())
+        answer = client.request("GET", f"http://bridge.example:{port}/", timeout_seconds=1)
+        client.close()
+
+    assert answer.body == b"ok"
 
 
 def test_O2_redirects_are_answers_and_are_not_followed(server):

@@ -47,11 +47,15 @@ def make_certificate(host: str, folder: Path) -> Path:
 
 @contextmanager
 def tls_server(certificate: Path, answer: Answer | None = None) -> Iterator[int]:
-    """Answer every GET on the port that is yielded."""
+    """Answer every request on the port that is yielded."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             (answer or raw(b"ok"))(self)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
 
         def log_message(self, *args):
             pass

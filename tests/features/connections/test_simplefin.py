@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 
 from app.cli import main as program
 from app.core import clock
+from app.core.errors import UnavailableError
 from app.core.outbound import Allowance
+from app.core.turns import Turns
 from app.features.connections.service import setup_tokens, sync
 from app.features.journal import service as journal
 from app.features.transactions.service import Applied
@@ -391,6 +393,17 @@ def test_O2_a_server_that_sends_us_elsewhere_is_not_followed(ada, offered):
 
     assert isinstance(error, ProviderContractError)
     assert error.code == "REDIRECTED"
+
+
+def test_O1_servers_that_take_their_time_keep_few_threads_and_no_token(ada, offered, monkeypatch):
+    turns = Turns(1, waiting=0, seconds=0)
+    monkeypatch.setattr(setup_tokens, "_claiming", turns)
+    _, token = offered.grant()
+
+    with turns.taken(), pytest.raises(UnavailableError, match="the token stays good"):
+        connect_with(ada, token)
+
+    assert connect_with(ada, token)
 
 
 def test_the_access_url_is_sealed_and_in_no_log(ada, offered, caplog):
