@@ -147,9 +147,18 @@ def test_O1_many_addresses_that_do_not_answer_end_at_the_total_timeout_together(
         client.close()
 
     assert (caught.value.temporary, caught.value.sent) == (True, False)
-    assert seconds < 3
+    assert seconds < 6
 
 
+def has_two_loopbacks() -> bool:
+    try:
+        socket.create_server((ELSEWHERE, 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_two_loopbacks(), reason="this machine speaks IPv4 alone")
 def test_O1_an_address_that_does_not_answer_leaves_time_to_the_next(server):
     port = int(server.url.rpartition(":")[2])
     server.answers = [raw(b"ok")]
