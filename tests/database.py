@@ -1,17 +1,32 @@
 """What tests ask the database itself, as its owner."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from app.core import database
+from app.features.users.session_cache import cache
 from app.models import Base
 
 TRAIL = ("audit_events", "audit_links", "memberships", "notices")
 """What says who was there, what they took and who was told; it grows when somebody reads."""
 OF_PEOPLE = ("api_tokens", "user_sessions")
 """Tables that name a household and belong to people."""
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Let this process have one connection: who takes a second one while they hold it fails."""
+    alone = create_engine(database.engine.url, pool_size=1, max_overflow=0, pool_timeout=0.5)
+    database._sessions.configure(bind=alone)
+    try:
+        cache.clear()
+        yield
+    finally:
+        database._sessions.configure(bind=database.engine)
+        alone.dispose()
 
 
 def digest() -> dict[str, str]:

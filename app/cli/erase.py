@@ -82,8 +82,9 @@ def _erase(household_id: UUID, name: str) -> None:
     state = erasing.run(household_id)
     if state != "erased":
         raise click.ClickException(
-            f"{name} is closed, and not erased yet: a bank did not answer, a sync still runs, or "
-            "there is much to delete. The worker goes on by itself, and ends within a day."
+            f"{name} is closed, and not erased yet: a bank did not answer, is still read or "
+            "linked, or there is much to delete. The worker goes on by itself, and ends within a "
+            "day."
         )
     done = erasing.find(household_id)
     assert done is not None  # just written

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, exists, select, tuple_
+from sqlalchemy import CursorResult, and_, delete, exists, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -55,9 +55,17 @@ def has_link_before(session: Session, before: dt.datetime) -> bool:
 def list_with_events_before(
     session: Session, before: dt.datetime, kept: Sequence[str], *, limit: int
 ) -> Sequence[UUID]:
-    """Return households whose oldest event, but those of the kept actions, is of before."""
+    """Return households whose oldest event, but those of the kept actions, was linked before.
+
+    Not when it was: an import and the migration that made the chains linked what is older.
+    """
+    is_its = and_(
+        AuditLink.household_id == AuditEvent.household_id, AuditLink.event_id == AuditEvent.id
+    )
     oldest = (
-        select(AuditEvent.at)
+        select(AuditLink.linked_at)
+        .select_from(AuditEvent)
+        .join(AuditLink, is_its)
         .where(AuditEvent.household_id == Household.id, AuditEvent.action.not_in(kept))
         .order_by(AuditEvent.id)
         .limit(1)

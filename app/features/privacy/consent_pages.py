@@ -5,10 +5,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from app.core.database import household_transaction
 from app.features.connections import consent
 from app.features.privacy.service import consents, trail
 from app.features.privacy.service.consents import Consent
-from app.features.users.current import CurrentUser, HouseholdSession
+from app.features.users.current import CurrentUser
 from app.ui.templating import render
 from app.ui.views.privacy import ConsentRow, ConsentsView
 
@@ -16,13 +17,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/settings/privacy/consents")
-def show_consents(
-    request: Request, session: HouseholdSession, current: CurrentUser
-) -> HTMLResponse:
+def show_consents(request: Request, current: CurrentUser) -> HTMLResponse:
     """Show the texts, the newest first, and who agreed to which."""
-    found = consents.list_consents(
-        session, current.household_id, reader_id=current.user_id, role=current.role
-    )
+    with household_transaction(current.household_id) as session:
+        found = consents.list_consents(
+            session, current.household_id, reader_id=current.user_id, role=current.role
+        )
     names = trail.names(current.household_id)
     view = ConsentsView(
         texts=tuple(reversed(consent.TEXTS.items())),

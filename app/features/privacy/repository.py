@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Table, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from app.models import Category, Import, Item
+from app.models import Category, Import, Item, LinkSession
 
 
 def list_linked(session: Session, household_id: UUID) -> list[tuple[UUID, str]]:
@@ -39,6 +39,14 @@ def is_syncing(session: Session, household_id: UUID) -> bool:
         Item.household_id == household_id, Item.lease_until > func.now()
     )
     return session.scalars(leased).one() > 0
+
+
+def is_exchanging(session: Session, household_id: UUID) -> bool:
+    """Tell whether somebody exchanges a one-time token at a provider, or died while they did."""
+    exchanging = select(func.count()).where(
+        LinkSession.household_id == household_id, LinkSession.state == "exchanging"
+    )
+    return session.scalars(exchanging).one() > 0
 
 
 def may_read(session: Session, table: Table) -> bool:

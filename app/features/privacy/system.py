@@ -59,6 +59,7 @@ def insert_erasure(session: Session, household_id: UUID, asked_by: str) -> None:
 
 def close(session: Session, household_id: UUID, now: dt.datetime) -> None:
     """Let nobody in any more: end sessions, disable who belongs nowhere else, stop syncs."""
+    shut_doors(session, household_id, now)
     session.execute(
         update(UserSession)
         .where(UserSession.household_id == household_id, UserSession.ended_at.is_(None))
@@ -77,6 +78,24 @@ def close(session: Session, household_id: UUID, now: dt.datetime) -> None:
         update(Item)
         .where(Item.household_id == household_id)
         .values(next_sync_at=None, sync_wanted_by=None)
+    )
+
+
+def shut_doors(session: Session, household_id: UUID, now: dt.datetime) -> None:
+    """Let no invitation and no link flow be used any more, but those that are used right now."""
+    session.execute(
+        update(Invitation)
+        .where(
+            Invitation.household_id == household_id,
+            Invitation.used_at.is_(None),
+            Invitation.revoked_at.is_(None),
+        )
+        .values(revoked_at=now)
+    )
+    session.execute(
+        update(LinkSession)
+        .where(LinkSession.household_id == household_id, LinkSession.state == "open")
+        .values(state="abandoned")
     )
 
 

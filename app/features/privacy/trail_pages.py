@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse
 
+from app.core.database import household_transaction
 from app.features.audit import service as audit
 from app.features.audit.service import Event
 from app.features.privacy.service import trail
@@ -69,23 +70,23 @@ def list_events(
 @router.get(PATH)
 def show_trail(
     request: Request,
-    session: HouseholdSession,
     current: CurrentUser,
     action: Action = "",
     before: UUID | None = None,
 ) -> HTMLResponse:
     """Show who did what, newest first."""
-    page = trail.read(
-        session,
-        current.household_id,
-        reader_id=current.user_id,
-        role=current.role,
-        action=action,
-        before=before,
-    )
+    with household_transaction(current.household_id) as session:
+        page = trail.read(
+            session,
+            current.household_id,
+            reader_id=current.user_id,
+            role=current.role,
+            action=action,
+            before=before,
+        )
+        known = audit.list_actions(session, current.household_id)
     names = trail.names(current.household_id)
     more = {"before": str(page.next_id), **({"action": action} if action else {})}
-    known = audit.list_actions(session, current.household_id)
     view = TrailView(
         rows=tuple(_row(each, names) for each in page.events),
         actions=(("", "Everything"), *((each, words_of(each)) for each in known)),

@@ -202,7 +202,6 @@ def get_totals(request: Request, session: HouseholdSession, current: CurrentUser
 )
 def export_transactions(
     request: Request,
-    session: HouseholdSession,
     current: CurrentProven,
     format: Format = "json",
     raw: bool = False,  # noqa: FBT001, FBT002  # a query parameter
@@ -212,7 +211,6 @@ def export_transactions(
     In CSV, text that a spreadsheet would compute is put behind an apostrophe; `raw` leaves it.
     """
     return exporting.download(
-        session,
         current.household_id,
         read_filter(request),
         format=format,

@@ -33,7 +33,6 @@ _encoder = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical"
 
 
 def download(
-    session: Session,
     household_id: UUID,
     wanted: TransactionFilter,
     *,
@@ -43,12 +42,14 @@ def download(
 ) -> Download:
     """Answer with the file, and note in the audit trail who took it.
 
-    The arguments are those of `export`; the names are read in `session`.
+    The arguments are those of `export`. Opens its transactions one after the other: hold no other
+    one, since requests that each wait for a second connection could wait for each other.
     """
-    names = Names(
-        accounts.list_names(session, household_id),
-        categories.list_categories(session, household_id),
-    )
+    with household_transaction(household_id) as session:
+        names = Names(
+            accounts.list_names(session, household_id),
+            categories.list_categories(session, household_id),
+        )
     details = {"format": format, "is_filtered": not wanted.is_empty}
     with household_transaction(household_id, for_trail=True) as trail:
         audit.record(trail, household_id, "transactions.exported", actor=actor, details=details)

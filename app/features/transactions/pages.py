@@ -126,7 +126,6 @@ def edit_transactions(
 @router.post("/transactions/export")
 def export_transactions(
     request: Request,
-    session: HouseholdSession,
     current: CurrentProven,
     format: Annotated[Format, Form()] = "csv",
 ) -> Download:
@@ -134,10 +133,9 @@ def export_transactions(
     asked = query.read(request.query_params.multi_items())
     if asked.has_errors:
         raise InvalidInputError("This filter cannot be read. Mend it in the list first.")
-    wanted = _names(session, current.household_id).expand(asked.wanted)
-    return exporting.download(
-        session, current.household_id, wanted, format=format, actor=current.actor
-    )
+    with household_transaction(current.household_id) as session:
+        wanted = _names(session, current.household_id).expand(asked.wanted)
+    return exporting.download(current.household_id, wanted, format=format, actor=current.actor)
 
 
 @router.post("/transactions/{transaction_id}/ask")

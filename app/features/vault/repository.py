@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.models import HouseholdKey
+from app.models import Household, HouseholdKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,21 @@ def find_key(session: Session, household_id: UUID) -> Row[bytes, str] | None:
             HouseholdKey.household_id == household_id
         )
     ).one_or_none()
+
+
+def hold(session: Session, household_id: UUID) -> None:
+    """Keep the household's key as it is until the commit.
+
+    The household's row stands for it: of keys the household's own role may only read.
+    """
+    row = select(Household.id).where(Household.id == household_id)
+    session.execute(row.with_for_update(read=True))
+
+
+def lock(session: Session, household_id: UUID) -> None:
+    """Wait for all that hold the household's key, and let nobody hold it until the commit."""
+    row = select(Household.id).where(Household.id == household_id)
+    session.execute(row.with_for_update(key_share=True))
 
 
 def delete_key(session: Session, household_id: UUID) -> None:

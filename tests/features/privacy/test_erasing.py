@@ -285,7 +285,7 @@ def test_K8_what_was_sealed_opens_no_more_once_the_key_is_gone(ada: SignedInBrow
     with linked(ada.household_id, open_bank()) as item_id:
         sync.sync_item(ada.household_id, item_id, "button")
         sealed = query(ada.household_id, "SELECT access_token FROM items")[0][0]
-        erasing._destroy_key(ada.household_id, [])
+        erasing._destroy_key(ada.household_id, None)
 
         with (
             household_transaction(ada.household_id) as session,

@@ -53,6 +53,21 @@ def test_P7_the_database_keeps_the_last_year_of_the_trail(ada: SignedInBrowser) 
         audit.shorten(session, clock.now(), (), 5_000)
 
     assert "test.young" in actions(ada)
+    assert "audit.shortened" not in actions(ada)
+
+
+def test_P7_a_trail_that_was_brought_here_late_has_its_term_from_then_on(
+    ada: SignedInBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import links old events on the day it runs, as the migration did that made the chains."""
+    changed = settings.model_copy(update={"AUDIT_RETENTION_DAYS": 400})
+    monkeypatch.setattr(retention, "settings", changed)
+    write_of(ada, 900, "test.imported", linked_days=30)
+
+    retention.run()
+
+    assert "test.imported" in actions(ada)
+    assert "audit.shortened" not in actions(ada)
 
 
 def test_P7_a_term_of_less_than_a_year_is_refused() -> None:
@@ -60,8 +75,8 @@ def test_P7_a_term_of_less_than_a_year_is_refused() -> None:
         Settings(AUDIT_RETENTION_DAYS=365)
 
 
-def write_of(who: SignedInBrowser, days: int, *names: str) -> None:
-    """Write events as they were written so many days ago."""
+def write_of(who: SignedInBrowser, days: int, *names: str, linked_days: int | None = None) -> None:
+    """Write events as they were written so many days ago, and linked then or after so many."""
     for name in names:
         at = clock.now() - dt.timedelta(days=days)
         with who.session() as session:
@@ -71,7 +86,7 @@ def write_of(who: SignedInBrowser, days: int, *names: str) -> None:
         break_it(
             who.household_id,
             "UPDATE audit_links SET linked_at = :at WHERE event_id = :id",
-            at=at,
+            at=at if linked_days is None else clock.now() - dt.timedelta(days=linked_days),
             id=event_id,
         )
 

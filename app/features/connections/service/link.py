@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.core import clock, jobs
 from app.core.config import settings
 from app.core.database import household_transaction
+from app.core.encryption import SealError
 from app.core.errors import ConflictError, NotFoundError, UnavailableError
 from app.core.faults import fault
 from app.core.ids import uuid7
@@ -208,8 +209,10 @@ def exchange(household_id: UUID, link: LinkSession, public_tokens: tuple[str, ..
     Raises:
         UnavailableError: The provider did not answer; nothing was used up.
         ConflictError: The provider refused the token.
+        SealError: The household was erased; nothing is left at the provider.
     """
     with household_transaction(household_id) as session:
+        vault.get_key(session, household_id)  # without it the token would be used up for nothing
         if not repository.move_link_session(
             session, household_id, link.id, from_state="open", to_state="exchanging"
         ):
@@ -233,9 +236,14 @@ def _exchange_one(
     fault("link.before_exchange")
     exchanged = provider.exchange(public_token)
     fault("link.exchanged")
-    if link.item_id is not None:
-        return _replace_secret(household_id, link, exchanged)
-    item_id = _store_item(household_id, link, provider, exchanged)
+    try:
+        if link.item_id is not None:
+            return _replace_secret(household_id, link, exchanged)
+        item_id = _store_item(household_id, link, provider, exchanged)
+    except SealError:
+        # The household was erased meanwhile: nobody else could end what we hold the secret of.
+        provider.remove_item(exchanged.access_token)
+        raise
     fault("link.committed")
     try:
         page = provider.fetch_item(exchanged.access_token)
@@ -254,7 +262,7 @@ def _store_item(
     """Commit the secret at once: it exists nowhere else."""
     item_id = uuid7()
     with household_transaction(household_id) as session:
-        key = vault.get_key(session, household_id)
+        key = vault.get_key(session, household_id, hold=True)
         token = exchanged.access_token.encode()
         repository.insert_item(
             session,
@@ -294,7 +302,7 @@ def _replace_secret(household_id: UUID, link: LinkSession, exchanged: Exchange) 
     """Let a connection go on with another secret, and ask for a sync."""
     assert link.item_id is not None  # the caller looked
     with household_transaction(household_id) as session:
-        key = vault.get_key(session, household_id)
+        key = vault.get_key(session, household_id, hold=True)
         token = exchanged.access_token.encode()
         sealed = key.seal(token, place=turns.TOKEN_PLACE, row_id=link.item_id)
         repository.update_item(session, household_id, link.item_id, {"access_token": sealed})

@@ -2,8 +2,9 @@
 
 Asking closes the household at once; a worker does the rest, in steps that may each be repeated:
 
-1. End every connection at its provider. One that does not answer is asked again, less and less
-   often; after `PATIENCE` the rest goes on without, since people were promised a day.
+1. Wait for syncs and exchanges that are under way, then end every connection at its provider. One
+   that does not answer is asked again, less and less often; after `PATIENCE` the rest goes on
+   without, since people were promised a day.
 2. Note the household outside the database, then destroy its key: what was sealed under it opens
    nowhere any more. A backup holds the key too, so a restore erases those that were noted again.
 3. Delete its rows, some thousand at a time, so that nobody else waits.
@@ -29,7 +30,7 @@ from app.core.encryption import SealError
 from app.core.errors import AppError, ForbiddenError, InvalidInputError, NotFoundError
 from app.features.audit import service as audit
 from app.features.audit.service import Actor
-from app.features.connections.service import link
+from app.features.connections.service import link, schedule
 from app.features.privacy import repository, system
 from app.features.users import sessions
 from app.features.vault import service as vault
@@ -46,7 +47,7 @@ RUN_SECONDS_MAX = 200
 """Of one task, which is stopped after 270; the next one goes on."""
 BATCH_ROWS = 5_000
 DUE_MAX = 10
-_SYNC_ENDS = dt.timedelta(minutes=1)
+_WORK_ENDS = dt.timedelta(minutes=1)
 _AGAIN_MAX = dt.timedelta(hours=1)
 
 
@@ -109,15 +110,15 @@ def run(household_id: UUID) -> str:
     if erasure is None:
         return "busy"
     if erasure.asked_by == "restore":
-        _destroy_key(household_id, [])
+        _destroy_key(household_id, None)
     elif erasure.key_destroyed_at is None:
-        with household_transaction(household_id) as session:
-            if repository.is_syncing(session, household_id):
-                return _wait(household_id, _SYNC_ENDS)
+        if _is_under_way(erasure):
+            return _wait(household_id, _WORK_ENDS)
         left = _end_connections(household_id)
         if left and clock.now() < erasure.asked_at + PATIENCE:
             return _wait(household_id, _pause(erasure))
-        _destroy_key(household_id, left)
+        if not _destroy_key(household_id, left):
+            return _wait(household_id, dt.timedelta())
     if not _delete_rows(household_id, until):
         return _wait(household_id, dt.timedelta())
     _finish(household_id)
@@ -180,6 +181,22 @@ def _wait(household_id: UUID, pause: dt.timedelta) -> str:
     return "waits"
 
 
+def _is_under_way(erasure: Erasure) -> bool:
+    """Tell whether an Item is synced, or about to be made, by somebody who came before the end.
+
+    What died in an exchange is waited for as long as one may take: none begins after the end.
+    """
+    with system_transaction() as session:
+        # Once more: requests of before may have opened others, and failed exchanges open theirs.
+        system.shut_doors(session, erasure.id, clock.now())
+    with household_transaction(erasure.id) as session:
+        if repository.is_syncing(session, erasure.id):
+            return True
+        return clock.now() < erasure.asked_at + schedule.EXCHANGE_TIMEOUT and (
+            repository.is_exchanging(session, erasure.id)
+        )
+
+
 def _end_connections(household_id: UUID) -> list[str]:
     """Unlink every Item; return provider and id of those that are not ended there."""
     with household_transaction(household_id) as session:
@@ -201,12 +218,23 @@ def _end_connections(household_id: UUID) -> list[str]:
     return left
 
 
-def _destroy_key(household_id: UUID, left: list[str]) -> None:
-    _note_outside(household_id)
+def _destroy_key(household_id: UUID, left: list[str] | None) -> bool:
+    """Destroy the key; False if an Item came meanwhile, whose secret is still needed.
+
+    Args:
+        household_id: Whose key.
+        left: Items that are not ended at their providers; None: whatever there is, nobody asks.
+    """
     with system_transaction() as session:
+        vault.lock_key(session, household_id)
+        linked = repository.list_linked(session, household_id)
+        if left is not None and {name for _, name in linked} - set(left):
+            return False
+        _note_outside(household_id)
         vault.destroy_key(session, household_id)
-        values = {"key_destroyed_at": clock.now(), "items_left": left}
+        values = {"key_destroyed_at": clock.now(), "items_left": left or []}
         system.update_erasure(session, household_id, values)
+    return True
 
 
 def _note_outside(household_id: UUID) -> None:

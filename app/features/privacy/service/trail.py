@@ -47,7 +47,11 @@ def read(
 
 
 def names(household_id: UUID) -> dict[UUID, str]:
-    """Return what the household's people are called."""
+    """Return what the household's people are called.
+
+    Opens a transaction of its own: hold no other one, since requests that each wait for a second
+    connection could wait for each other.
+    """
     return {
         UUID(str(each["user_id"])): str(each["name"]) for each in people.list_people(household_id)
     }
