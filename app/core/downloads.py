@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Generator
 from threading import BoundedSemaphore
 
 import anyio
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
@@ -14,7 +16,20 @@ from app.core.errors import UnavailableError
 AT_ONCE_MAX = 4
 """Of one process: each holds a connection to the database for as long as its reader takes."""
 RETRY_SECONDS = 30
+READER_SECONDS_MAX = 60
+"""How long the database waits for a reader who takes nothing: longer than a proxy before us."""
 _places = BoundedSemaphore(AT_ONCE_MAX)
+
+
+def wait_for_reader(session: Session) -> None:
+    """Let the transaction that a download is made in idle for as long as its reader may.
+
+    Others may idle for seconds. What was sent so far would be a file that ends in the middle.
+    """
+    session.execute(
+        text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"),
+        {"limit": f"{READER_SECONDS_MAX}s"},
+    )
 
 
 class Download(StreamingResponse):

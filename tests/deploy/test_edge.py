@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import web
+from app.core import downloads, web
 from tests.deploy.files import ROOT, compose
 
 CONFIGURATION = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text("utf-8")
@@ -23,6 +23,14 @@ def block(start: str) -> str:
     """Return what stands in the braces that follow `start`."""
     rest = CONFIGURATION[CONFIGURATION.index(start) + len(start) :]
     return rest[: rest.index("\n        }")]
+
+
+def test_a_reader_who_takes_nothing_is_left_by_the_edge_before_the_database() -> (
+    None
+):
+    [seconds] = re.findall(r"send_timeout (\d+)s;", CONFIGURATION.replace("proxy_send", ""))
+    assert int(seconds) < downloads.READER_SECONDS_MAX
+    assert "proxy_max_temp_file_size 0;" in CONFIGURATION  # /tmp holds less than one file may have
 
 
 def test_the_body_limits_are_the_programs() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from app.core import clock, replica
+from app.core import clock, downloads, replica
 from app.core.database import household_transaction
 from app.core.downloads import Download
 from app.domain import cells
@@ -81,6 +81,7 @@ def export(
         is_raw: Leave cells of a CSV file as they are, though a spreadsheet would compute them.
     """
     with replica.reading_transaction(household_id) as session:
+        downloads.wait_for_reader(session)
         if format == "csv":
             yield from lines(session, household_id, wanted, names, is_raw=is_raw)
         else:

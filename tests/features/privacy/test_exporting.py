@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import time
 from pathlib import Path
 from uuid import UUID
 from zipfile import ZipFile
@@ -12,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 from fastapi import FastAPI
 from sqlalchemy import LargeBinary
+from sqlalchemy.exc import OperationalError
 
 from app.cli import export, import_household
+from app.core import downloads
 from app.core.database import household_transaction
 from app.features.connections.service import sync
 from app.features.privacy.service import erasing, exporting, importing, tables
@@ -63,6 +66,18 @@ def erase(household_id: UUID) -> None:
 
 def rows_of(file: ZipFile, table: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in file.read(f"tables/{table}.jsonl").splitlines()]
+
+
+def test_the_database_waits_for_a_reader_as_long_as_is_said_and_no_longer(
+    household_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "READER_SECONDS_MAX", 1)  # others may idle for fifteen
+    chunks = exporting.export(household_id)
+    next(chunks)
+    time.sleep(2)
+
+    with pytest.raises(OperationalError, match="idle-in-transaction timeout"):
+        list(chunks)
 
 
 def test_P5_every_owned_table_is_in_it_or_left_out_for_a_reason(household_id: UUID) -> None:

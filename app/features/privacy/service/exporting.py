@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from app.core import clock, replica
+from app.core import clock, downloads, replica
 from app.core.database import household_transaction
 from app.core.downloads import Download
 from app.core.encryption import HouseholdKey
@@ -104,6 +104,7 @@ def export(household_id: UUID) -> Generator[bytes, None, None]:
     reading = replica.reading_transaction(household_id)
     with reading as session, ZipFile(sink, "w", ZIP_DEFLATED) as file:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        downloads.wait_for_reader(session)
         key = vault.get_key(session, household_id)
         entries: dict[str, dict[str, object]] = {}
         for name, lines in (
