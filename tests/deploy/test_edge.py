@@ -25,9 +25,7 @@ def block(start: str) -> str:
     return rest[: rest.index("\n        }")]
 
 
-def test_a_reader_who_takes_nothing_is_left_by_the_edge_before_the_database() -> (
-    None
-):
+def test_a_reader_who_takes_nothing_is_left_by_the_edge_before_the_database() -> None:
     [seconds] = re.findall(r"send_timeout (\d+)s;", CONFIGURATION.replace("proxy_send", ""))
     assert int(seconds) < downloads.READER_SECONDS_MAX
     assert "proxy_max_temp_file_size 0;" in CONFIGURATION  # /tmp holds less than one file may have
