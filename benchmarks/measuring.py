@@ -1,6 +1,7 @@
 """Clocks: wall time, and processor time and memory of families of processes, from /proc."""
 
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -63,6 +64,11 @@ class Processes:
             each += fields.get("Rss", 0)
         return once / 1024, each / 1024
 
+    def count(self, title: re.Pattern[bytes]) -> int:
+        """Return how many of them call themselves so, as servers do with their processes."""
+        found = (_title(each) for each in _families(self.roots))
+        return sum(title.match(each) is not None for each in found)
+
     def shared_megabytes(self) -> float:
         """Return what is resident of memory that they share on purpose, as database buffers."""
         files = (Path(f"/proc/{each}/smaps_rollup") for each in _families(self.roots))
@@ -106,6 +112,13 @@ def _cpu_ticks(process_id: int) -> int:
 def _fields(path: Path) -> dict[str, int]:
     lines = (line.split() for line in _text(path).splitlines())
     return {parts[0].rstrip(":"): int(parts[1]) for parts in lines if parts[-1] == "kB"}
+
+
+def _title(process_id: int) -> bytes:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return b""
 
 
 def _text(path: Path) -> str:

@@ -46,6 +46,20 @@ def verdict(samples: Sequence[tuple[float, float]]) -> Verdict:
     return Verdict(first, last, max(sizes), slope, grows)
 
 
+def at_constant(samples: Samples, counts: Sequence[float], count: float) -> Samples:
+    """Return what the samples would be if there had always been `count` of what holds the memory.
+
+    Args:
+        samples: Of all of it together.
+        counts: How many there were at each sample.
+        count: How many there shall be.
+    """
+    return [
+        (at, size * count / max(1, there))
+        for (at, size), there in zip(samples, counts, strict=True)
+    ]
+
+
 def _slope(points: Sequence[tuple[float, float]]) -> float:
     """Return the median of the slopes between all pairs of points, an hour."""
     return statistics.median(

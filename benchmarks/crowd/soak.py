@@ -1,6 +1,8 @@
 """Lets a crowd visit for hours and tells whether memory grows; writes docs/reference/soak.md."""
 
 import argparse
+import re
+import statistics
 import sys
 import threading
 import time
@@ -13,13 +15,23 @@ import psycopg
 
 from app.core.config import settings
 from benchmarks.crowd import installation, people, sending, visits
-from benchmarks.crowd.growth import PER_HOUR_MAX, SHARE_MAX, Samples, Verdict, verdict
+from benchmarks.crowd.growth import (
+    PER_HOUR_MAX,
+    SHARE_MAX,
+    Samples,
+    Verdict,
+    at_constant,
+    verdict,
+)
 from benchmarks.crowd.installation import Installation
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "soak.md"
 SAMPLE_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
 _SHARED = "PostgreSQL, shared"
+_CONNECTIONS = "connections"
+_CONNECTION = re.compile(rb"postgres: \S+ benchmarks ")
+"""What PostgreSQL calls the process of a connection to our database."""
 _PARTS = ("web", "worker", "beat", "PostgreSQL", _SHARED, "Valkey")
 _HEAD = """# Soak
 
@@ -40,6 +52,9 @@ more than {per_hour:.0f} MB an hour, and by more than {share:.0%} of the part's 
 that was measured. Less than an hour says little: the caches of the program still fill then, which
 looks the same as growing. PostgreSQL sets its shared memory, {set_aside} MB, aside when it starts
 and touches it by and by: that is *filling* until all of it is resident, and growing only beyond.
+What it holds besides goes with the connections that are open, {fewest} to {most} of them here: more
+where much is asked at once, fewer five minutes later. It is judged as it would be if there had been
+{usual} all the time.
 
 | Part | At first | In the end | Most | Line, MB an hour | Verdict |
 | --- | ---: | ---: | ---: | ---: | --- |
@@ -62,6 +77,9 @@ def main() -> int:
                 places, crowd, visits.choose, seconds=asked.minutes * 60, pause=PAUSE_SECONDS
             )
         set_aside = _set_aside_megabytes()
+    counts = [count for _, count in samples.pop(_CONNECTIONS)]
+    usual = statistics.median_low(counts)
+    samples["PostgreSQL"] = at_constant(samples["PostgreSQL"], counts, usual)
     found = {name: verdict(samples[name]) for name in _PARTS}
     if found[_SHARED].most <= set_aside:
         found[_SHARED] = replace(found[_SHARED], grows=False)
@@ -74,7 +92,8 @@ def main() -> int:
     text = _HEAD.format(
         people=asked.people, rows=asked.rows, minutes=done.seconds / 60,
         requests=done.all.count, errors=errors, per_hour=PER_HOUR_MAX, share=SHARE_MAX,
-        set_aside=set_aside,
+        set_aside=set_aside, fewest=f"{min(counts):.0f}", most=f"{max(counts):.0f}",
+        usual=f"{usual:.0f}",
     ) + "".join(rows)  # fmt: skip
     print(text)
     if not asked.no_write:
@@ -102,13 +121,14 @@ def _sizes(running: Installation) -> dict[str, float]:
     sizes = {name: running.parts[name].memory_megabytes()[0] for name in _PARTS if name != _SHARED}
     sizes[_SHARED] = running.parts["PostgreSQL"].shared_megabytes()
     sizes["PostgreSQL"] -= sizes[_SHARED]
+    sizes[_CONNECTIONS] = running.parts["PostgreSQL"].count(_CONNECTION)
     return sizes
 
 
 @contextmanager
 def _sampling(running: Installation) -> Iterator[dict[str, Samples]]:
     """Read the memory of each part every few seconds until the block ends."""
-    found: dict[str, Samples] = {name: [] for name in _PARTS}
+    found: dict[str, Samples] = {name: [] for name in (*_PARTS, _CONNECTIONS)}
     ended = threading.Event()
 
     def sample() -> None:

@@ -119,6 +119,19 @@ def test_a_leak_is_told_from_noise_peaks_and_warming_up(
     assert found.grows is grows
 
 
+@pytest.mark.parametrize(("megabytes_an_hour", "grows"), [(0, False), (20, True)])
+def test_more_connections_are_no_leak_and_hide_none(megabytes_an_hour: float, grows: bool) -> None:
+    counts = [8 + number // 100 for number in range(721)]
+    samples = [
+        (at, size / 10 * there)
+        for (at, size), there in zip(_samples(megabytes_an_hour), counts, strict=False)
+    ]
+    counts = counts[: len(samples)]
+
+    assert growth.verdict(samples).grows
+    assert growth.verdict(growth.at_constant(samples, counts, 10)).grows is grows
+
+
 def test_few_samples_give_no_verdict() -> None:
     with pytest.raises(ValueError, match="too few"):
         growth.verdict([(0.0, 1.0)] * 9)
