@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from fastapi import FastAPI
 from sqlalchemy import LargeBinary
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.cli import export, import_household
 from app.core import downloads
@@ -76,7 +76,7 @@ def test_the_database_waits_for_a_reader_as_long_as_is_said_and_no_longer(
     next(chunks)
     time.sleep(2)
 
-    with pytest.raises(OperationalError, match="idle-in-transaction timeout"):
+    with pytest.raises(DBAPIError, match="idle-in-transaction timeout"):
         list(chunks)
 
 
