@@ -139,6 +139,21 @@ def test_a_file_of_a_secret_may_be_empty_and_must_be_there(tmp_path: Path) -> No
     )
 
 
+def test_a_setting_that_is_wrong_is_named_without_its_value(tmp_path: Path) -> None:
+    given = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]),
+        "DATABASE_URL": "mysql://db/not-for-logs", "SECRET_KEY": "short-not-for-logs",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "import app.core.config"], env=given, cwd=tmp_path,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "validation error" in done.stderr
+    assert "not-for-logs" not in done.stderr
+
+
 def test_large_blocks_are_given_back_though_small_ones_between_them_stay() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FREES_LARGE_BLOCKS],
